@@ -15,10 +15,10 @@ struct buf {
     bool failed;
 };
 
-void buf_init(struct buf *b);                             /* empty, grows by mem_grow */
+void buf_init(struct buf *b);                               /* empty, grows by mem_grow */
 void buf_init_fixed(struct buf *b, void *data, size_t cap); /* never grows, never frees */
-void buf_clear(struct buf *b);                            /* frees what it owns; usable again */
-void buf_reset(struct buf *b);                            /* size 0, memory kept, failed cleared */
+void buf_clear(struct buf *b);                              /* frees what it owns; usable again */
+void buf_reset(struct buf *b);                              /* size 0, memory kept, failed cleared */
 bool buf_reserve(struct buf *b, size_t more);
 bool buf_append(struct buf *b, const void *data, size_t nbytes);
 bool buf_puts(struct buf *b, const char *text);

@@ -8,6 +8,6 @@
 uint64_t clock_ns(void);        /* CLOCK_MONOTONIC */
 uint64_t clock_thread_ns(void); /* CPU time of the calling thread */
 uint64_t clock_process_ns(void);
-void clock_utc(char out[32]);   /* "2026-01-31T12:00:00Z" */
+void clock_utc(char out[32]); /* "2026-01-31T12:00:00Z" */
 
 #endif

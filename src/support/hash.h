@@ -9,7 +9,7 @@
 
 #define HASH_HEX 65 /* 64 digits and NUL */
 
-struct hash; /* a running SHA-256; one thread at a time */
+struct hash;                  /* a running SHA-256; one thread at a time */
 struct hash *hash_open(void); /* NULL when out of memory */
 void hash_close(struct hash *h);
 void hash_reset(struct hash *h); /* start anew, no allocation of ours */

@@ -1,5 +1,5 @@
-/* json.h: reading small trusted-size JSON documents (transform.json, job files) through jansson, and writing JSON
- * into a buf. Records are not read here: decode/decode_json.c does that without allocation. */
+/* json.h: reading small trusted-size JSON documents (transform.json, job files) through jansson, and writing
+ * JSON into a buf. Records are not read here: decode/decode_json.c does that without allocation. */
 #ifndef SUPPORT_JSON_H
 #define SUPPORT_JSON_H
 

@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 struct machine {
-    unsigned cores;             /* usable now: min of online, affinity and cgroup quota (rounded up), at least 1 */
-    unsigned online, affinity;  /* its parts */
-    double quota;               /* cgroup CPU quota in cores; 0 when none */
-    uint64_t memory_nbytes;     /* usable now: min of MemAvailable and cgroup limit - current use */
-    uint64_t memory_available;  /* MemAvailable */
-    uint64_t cgroup_limit;      /* 0 when none */
+    unsigned cores; /* usable now: min of online, affinity and cgroup quota (rounded up), at least 1 */
+    unsigned online, affinity; /* its parts */
+    double quota;              /* cgroup CPU quota in cores; 0 when none */
+    uint64_t memory_nbytes;    /* usable now: min of MemAvailable and cgroup limit - current use */
+    uint64_t memory_available; /* MemAvailable */
+    uint64_t cgroup_limit;     /* 0 when none */
     uint64_t cgroup_current;
-    const char *cgroup;         /* "v2", "v1" or "none" */
+    const char *cgroup; /* "v2", "v1" or "none" */
     bool avx2, avx512, avx512_bf16;
 };
 

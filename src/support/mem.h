@@ -2,8 +2,8 @@
  *
  * Everything is allocated before the first shard is opened. mem_freeze() marks that moment: from then on a
  * debug build (SLUICE_DEBUG) aborts on any call here, naming file and line; a release build counts them.
- * mem_thaw() marks the end of steady state. Libraries we call (libpng, libarchive, ...) are not covered; their
- * bytes stand in the plan as an allowance. */
+ * mem_thaw() marks the end of steady state. Libraries we call (libpng, libarchive, ...) are not covered;
+ * their bytes stand in the plan as an allowance. */
 #ifndef SUPPORT_MEM_H
 #define SUPPORT_MEM_H
 

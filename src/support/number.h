@@ -19,15 +19,15 @@ size_t number_write_i64(char *out, int64_t x);
 enum number_error { NUMBER_OK, NUMBER_EMPTY, NUMBER_SYNTAX, NUMBER_NONFINITE };
 
 /* Reads a decimal number: JSON's grammar plus a leading '+', a bare ".5" or "5." refused, no hexadecimal,
- * surrounded by nothing. Correctly rounded (nearest, ties to even). "nan", "inf", "infinity" in any case, with a
- * sign, only when `nonfinite` (else NUMBER_NONFINITE). Overflow of a finite text is NUMBER_NONFINITE. Reads no
- * byte at or after text + nbytes. */
+ * surrounded by nothing. Correctly rounded (nearest, ties to even). "nan", "inf", "infinity" in any case,
+ * with a sign, only when `nonfinite` (else NUMBER_NONFINITE). Overflow of a finite text is NUMBER_NONFINITE.
+ * Reads no byte at or after text + nbytes. */
 enum number_error number_read_f32(const char *text, size_t nbytes, bool nonfinite, float *x);
 enum number_error number_read_f64(const char *text, size_t nbytes, bool nonfinite, double *x);
 enum number_error number_read_i64(const char *text, size_t nbytes, int64_t *x);
 
-/* Reads the longest prefix of [p, end) that is a finite number of the grammar above; returns the byte after it,
- * or NULL when there is none. The hot call of the CSV and JSON decoders. */
+/* Reads the longest prefix of [p, end) that is a finite number of the grammar above; returns the byte after
+ * it, or NULL when there is none. The hot call of the CSV and JSON decoders. */
 const char *number_scan_f32(const char *p, const char *end, float *x);
 const char *number_scan_f64(const char *p, const char *end, double *x);
 

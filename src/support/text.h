@@ -1,4 +1,5 @@
-/* text.h: text from outside made safe to print, sizes and durations for people, and UTF-8. C locale always. */
+/* text.h: text from outside made safe to print, sizes and durations for people, and UTF-8. C locale always.
+ */
 #ifndef SUPPORT_TEXT_H
 #define SUPPORT_TEXT_H
 
@@ -26,8 +27,8 @@ char *text_count(char *out, size_t cap, uint64_t count);
 /* "4.2 s", "3 min 20 s", "2 h 05 min". */
 char *text_seconds(char *out, size_t cap, double seconds);
 
-/* "64M", "1.5GiB", "4096": bytes, suffixes K M G T (powers of 1024, optional iB or B). False when malformed or
- * too large. */
+/* "64M", "1.5GiB", "4096": bytes, suffixes K M G T (powers of 1024, optional iB or B). False when malformed
+ * or too large. */
 bool text_parse_nbytes(const char *text, uint64_t *nbytes);
 bool text_parse_u64(const char *text, uint64_t *value); /* decimal digits only, no overflow */
 

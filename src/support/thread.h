@@ -7,8 +7,8 @@
 
 #include "support/error.h"
 
-/* Starts a thread with a name of at most 15 characters, all signals blocked. SL_E_MEMORY when there is none to be
- * had. */
+/* Starts a thread with a name of at most 15 characters, all signals blocked. SL_E_MEMORY when there is none
+ * to be had. */
 sl_status thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg, sl_error *err);
 
 /* Condition variables on CLOCK_MONOTONIC. Returns 0 or ETIMEDOUT. */

@@ -1,0 +1,46 @@
+/* archive.h: BYTES INTO RECORDS. Opens a shard, picks filter and container, and fills blocks. */
+#ifndef ARCHIVE_ARCHIVE_H
+#define ARCHIVE_ARCHIVE_H
+
+#include "archive/block.h"
+#include "archive/container.h"
+#include "archive/shard.h"
+
+struct reader_options {
+    const char *content_type;     /* NULL: by name and content */
+    const char *compression_type; /* NULL: by content; "None", "Gzip" as SageMaker says it, or "Zstd" */
+    struct container_options container;
+};
+
+/* What a shard would be read as, from its name and first bytes. SL_E_NOINPUT/SL_E_IO when it cannot be
+ * opened, SL_E_DATA when nobody recognises it (says what it looks like: xz, zip, parquet, ...). */
+sl_status archive_probe(const struct shard_list *list, size_t shard, const struct reader_options *options,
+                        const struct container_ops **container, const char **filter_name, sl_error *err);
+
+/* The names in the first row of a CSV shard (csv_header), for the plan. *names and its texts are one
+ * mem_alloc block: free with mem_free(*names). */
+sl_status archive_csv_header(const struct shard_list *list, size_t shard,
+                             const struct reader_options *options, char ***names, size_t *count,
+                             sl_error *err);
+
+struct reader; /* used by one thread at a time */
+
+/* Allocates everything a reader needs for any number of shards. */
+sl_status reader_open(struct reader **reader, const struct shard_list *list,
+                      const struct container_ops *container, const struct reader_options *options,
+                      sl_error *err);
+/* Bytes a reader holds, its libraries' state included: for the plan. */
+size_t reader_nbytes(const struct reader_options *options);
+/* Begins a shard, after `skip_records` records. Errors: SL_E_NOINPUT (gone), SL_E_IO, SL_E_PERMISSION,
+ * SL_E_DATA. */
+sl_status reader_start(struct reader *reader, size_t shard, uint64_t skip_records, sl_error *err);
+/* Fills the block with the next records; block->cut_count is 0 at the end of the shard. Sets block->shard,
+ * first_record and kind. A csv header that names other columns than `header_expected` (may be NULL; the names
+ * joined by '\n') is SL_E_DATA. SL_E_DATA also when the shard changed (size, mtime) while it was read. */
+sl_status reader_next(struct reader *reader, struct block *block, sl_error *err);
+void reader_expect_header(struct reader *reader, const char *const *names, size_t count);
+uint64_t
+reader_stored_offset(const struct reader *reader); /* stored bytes read of this shard, for progress */
+void reader_close(struct reader *reader);
+
+#endif

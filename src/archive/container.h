@@ -1,0 +1,58 @@
+/* container.h: what cuts the decompressed bytes of a shard into records. One const struct each in
+ * container_table. */
+#ifndef ARCHIVE_CONTAINER_H
+#define ARCHIVE_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "archive/block.h"
+#include "support/error.h"
+
+/* Decompressed bytes of the shard at hand, as containers see them. */
+struct stream {
+    /* As filter_ops.read: 0 at the end, -1 with err. */
+    ssize_t (*read)(struct stream *stream, void *data, size_t cap, sl_error *err);
+    uint64_t offset; /* decompressed bytes delivered so far */
+};
+
+struct container_options {
+    bool csv_header;          /* the first row of each shard names the columns */
+    char csv_delimiter;       /* ',' */
+    size_t max_record_nbytes; /* a longer record is a reject, not an error */
+    bool allow_truncated;     /* deliver what a cut-off shard has, its torn tail as a reject */
+};
+
+struct container;
+
+struct container_ops {
+    const char *name;                 /* "csv", "jsonlines", "tar", "file" */
+    const char *const *content_types; /* {"text/csv", NULL}: what --content-type may say */
+    const char *const *suffixes;      /* {".csv", NULL}, of the name without the filter's suffix */
+    bool (*matches)(const unsigned char *head, size_t nbytes); /* by content; may be NULL */
+    sl_record_kind kind;
+    uint32_t take_records; /* how many records a worker takes at a time: 1 for images, many for lines */
+    sl_status (*open)(struct container **container, const struct container_options *options, sl_error *err);
+    /* A new shard. `skip_records` records are cut but not delivered (resume); offset and index still count
+     * them. */
+    sl_status (*start)(struct container *container, struct stream *stream, const char *shard_name,
+                       uint64_t skip_records, sl_error *err);
+    /* Fills an empty block with at least one whole record, or leaves it empty at the end. SL_E_DATA when the
+     * rest of the shard cannot be read; records before the damage were delivered by earlier calls or come in
+     * this block with SL_OK first. */
+    sl_status (*next)(struct container *container, struct block *block, sl_error *err);
+    /* The header row of the current shard (csv_header only), valid after the first next(); empty otherwise.
+     */
+    sl_slice (*header)(const struct container *container);
+    void (*close)(struct container *container);
+};
+
+extern const struct container_ops *const container_table[]; /* ended by NULL */
+
+const struct container_ops *container_by_name(const char *name);
+/* By --content-type; NULL when nobody takes it. */
+const struct container_ops *container_by_content_type(const char *content_type);
+
+#endif
