@@ -1,0 +1,61 @@
+/* graph.h: THE MODEL, at load: what the ONNX file says, checked and bounded, weights in place.
+ *
+ * graph_load reads the file through a bounded wire reader (depth, node and size limits) that never copies a
+ * weight: a constant's data points into the mapped file. A graph is read-only after load, so many plans can
+ * be made of it. */
+#ifndef GRAPH_GRAPH_H
+#define GRAPH_GRAPH_H
+
+#include "ops/op.h"
+#include "sluice/tensor.h"
+#include "support/arena.h"
+#include "support/buf.h"
+#include "support/error.h"
+
+#define GRAPH_NONE UINT32_MAX
+
+struct graph_value {
+    const char *name;
+    sl_tensor tensor;                   /* dtype, dims (-1: not known yet); data for constants */
+    const char *dim_names[SL_MAX_RANK]; /* symbol of a -1 dim, or NULL */
+    bool has_shape;                     /* the file gave dtype and dims (inputs, outputs, constants) */
+    bool constant;
+};
+
+struct graph_node {
+    const char *name, *domain, *op_type;
+    const struct op *op; /* NULL only while loading */
+    const struct attr *attrs;
+    size_t attr_count;
+    int64_t opset;
+    uint32_t *in, *out; /* values; GRAPH_NONE for an optional one left out */
+    size_t in_count, out_count;
+};
+
+struct graph {
+    struct arena arena;
+    const char *path;
+    struct graph_value *values;
+    size_t value_count;
+    struct graph_node *nodes; /* in an order in which they can run */
+    size_t node_count;
+    uint32_t *inputs, *outputs; /* values; initializers are not inputs */
+    size_t input_count, output_count;
+    const char *producer, *producer_version;
+    int64_t ir_version, opset, opset_ml; /* 0 when the domain is not used */
+    size_t parameter_count;              /* elements of all constants the file holds */
+    size_t weight_nbytes;
+    const void *file; /* the mapped model */
+    size_t file_nbytes;
+};
+
+/* Loads a model. SL_E_NOINPUT: there is no such file; SL_E_MODEL: a Git-LFS pointer, not ONNX, damaged, or
+ * with operators nobody here can run: those are all listed, by operator and node, one line each. */
+sl_status graph_load(struct graph **graph, const char *path, sl_error *err);
+void graph_close(struct graph *graph);
+
+/* For `inspect`: inputs, outputs, operators with counts, parameters. */
+void graph_print(const struct graph *graph, struct buf *out);
+void graph_print_json(const struct graph *graph, struct buf *out);
+
+#endif

@@ -1,0 +1,89 @@
+/* plan.h: the list of steps for one batch size, with every shape known and every byte placed. Graph's public
+ * header for the devices.
+ *
+ * Values live in one of four places: constants (in the model file or folded), the slot's input block, the
+ * slot's output block, or the arena (reused by liveness; one arena per batch in flight). Batch rows are dim 0
+ * of every input and output: row r of an input is at offset + r * row_nbytes. */
+#ifndef GRAPH_PLAN_H
+#define GRAPH_PLAN_H
+
+#include "graph/graph.h"
+#include "sluice/transform.h"
+
+#define PLAN_ALIGN 64
+#define PLAN_NONE UINT32_MAX
+
+enum plan_place { PLAN_CONST, PLAN_INPUT, PLAN_OUTPUT, PLAN_ARENA };
+
+struct plan_value {
+    const char *name;
+    sl_tensor tensor; /* shape with the batch bound; data only for PLAN_CONST */
+    enum plan_place place;
+    size_t offset; /* in its block; multiple of PLAN_ALIGN */
+    size_t nbytes;
+};
+
+struct plan_step {
+    const struct op *op;
+    const char *name; /* the node's, or a made-up one */
+    const struct attr *attrs;
+    size_t attr_count;
+    int64_t opset;
+    uint32_t *in, *out; /* values or PLAN_NONE */
+    size_t in_count, out_count;
+    uint64_t flops; /* 2 per multiply-add; 0 where nobody counts */
+};
+
+/* An input as the slot holds it (after chains), and a model output. */
+struct plan_port {
+    const char *name;
+    uint32_t value;
+    size_t row_nbytes;
+};
+
+struct plan {
+    struct arena memory;
+    int64_t batch;
+    struct plan_value *values;
+    size_t value_count;
+    struct plan_step *steps;
+    size_t step_count;
+    struct plan_port *inputs, *outputs; /* in the model's order */
+    size_t input_count, output_count;
+    size_t input_nbytes, output_nbytes; /* of a slot's blocks */
+    size_t arena_nbytes;                /* of one batch in flight */
+    size_t peak_live_nbytes;            /* the least an arena could be */
+    size_t weight_nbytes;               /* constants that steps read */
+    uint64_t flops;                     /* of one batch */
+};
+
+/* How input i reaches the slot when its chain leaves an affine step to the device: the plan's input then has
+ * the staged dtype and dims (without the batch dim), and its first step is sluice.Affine. */
+struct plan_prologue {
+    bool used;
+    sl_spec staged;
+    sl_affine affine;
+};
+
+struct plan_options {
+    int64_t batch; /* rows; a model with a fixed batch dim takes that (SL_E_MODEL when it differs and batch is
+                      not 0) */
+    const struct plan_prologue *prologues; /* per model input, or NULL */
+    const char *const *dim_names;          /* --dim NAME=VALUE */
+    const int64_t *dim_values;
+    size_t dim_count;
+};
+
+/* The batch size a model insists on, or 0 when its inputs leave dim 0 open. */
+int64_t graph_fixed_batch(const struct graph *graph);
+
+/* Binds dims, infers shapes, folds constants, drops dead steps, places memory. The graph must outlive the
+ * plan. SL_E_MODEL names the node and what does not fit. */
+sl_status plan_make(struct plan **plan, const struct graph *graph, const struct plan_options *options,
+                    sl_error *err);
+void plan_close(struct plan *plan);
+
+/* The steps as a table: name, operator, output shape, place and bytes. */
+void plan_print_steps(const struct plan *plan, struct buf *out);
+
+#endif

@@ -1,0 +1,94 @@
+/* op.h: WHAT AN OPERATOR MEANS. One file a family, each operator a shape rule and a plain-C reference, in
+ * that order, and one line in op_table. Operators know no graph: a call is a node's attributes and its
+ * tensors.
+ *
+ * The references are the truth: tests compare every device with them, and constants are folded by running
+ * them. They are clear first, and accumulate in double where it matters. */
+#ifndef OPS_OP_H
+#define OPS_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sluice/tensor.h"
+#include "support/arena.h"
+#include "support/error.h"
+
+enum attr_type {
+    ATTR_FLOAT = 1, /* AttributeProto.AttributeType */
+    ATTR_INT = 2,
+    ATTR_STRING = 3,
+    ATTR_TENSOR = 4,
+    ATTR_GRAPH = 5,
+    ATTR_FLOATS = 6,
+    ATTR_INTS = 7,
+    ATTR_STRINGS = 8
+};
+
+struct attr {
+    const char *name;
+    enum attr_type type;
+    float f;
+    int64_t i;
+    sl_string s;
+    size_t count; /* of the list that is set */
+    const float *floats;
+    const int64_t *ints;
+    const sl_string *strings;
+    const sl_tensor *tensor;
+    const void *graph; /* ATTR_GRAPH: struct graph of graph.h; opaque here */
+};
+
+/* One node with its tensors. An optional input or output that is left out is NULL. While shapes are inferred,
+ * data is set only for constants; when it runs, always. Memory belongs to the caller. */
+struct op_call {
+    const struct attr *attrs;
+    size_t attr_count;
+    int64_t opset; /* of the node's domain */
+    const sl_tensor *const *in;
+    size_t in_count;
+    sl_tensor *const *out;
+    size_t out_count;
+    const void *state; /* from prepare, or NULL */
+    void *scratch;     /* op_prepared.scratch_nbytes, 64-byte aligned; private to the caller's thread */
+};
+
+/* What prepare made of a node: repacked weights or tables, and the scratch a run needs. */
+struct op_prepared {
+    const void *state;
+    size_t scratch_nbytes;
+};
+
+struct op {
+    const char *domain; /* "" for ai.onnx, "ai.onnx.ml", "com.microsoft", "sluice" for our own */
+    const char *name;
+    int since, until;   /* opsets of the domain this entry is for, inclusive; until 0: no end */
+    int min_in, max_in; /* max_in -1: any number */
+    int min_out, max_out;
+    /* Sets dtype, rank and dims of every non-NULL out. SL_E_MODEL with text as "input 'B' has 3 dims,
+     * expected 2". */
+    sl_status (*infer)(const struct op_call *call, sl_error *err);
+    /* Once per node after shapes are known; may be NULL. Allocates from the arena. */
+    sl_status (*prepare)(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
+                         sl_error *err);
+    /* Computes the outputs. Cannot fail; everything was checked. Any thread. */
+    void (*run)(const struct op_call *call);
+    bool elementwise; /* output 0 may take the place of input 0 */
+};
+
+extern const struct op *const op_table[]; /* ended by NULL */
+
+/* The entry for a node, or NULL. */
+const struct op *op_find(const char *domain, const char *name, int64_t opset);
+/* True when some opset has an operator of that name (for better messages). */
+bool op_known(const char *domain, const char *name);
+
+/* Attributes, with the fallback where absent or of another type. */
+const struct attr *op_attr(const struct op_call *call, const char *name);
+int64_t op_attr_int(const struct op_call *call, const char *name, int64_t fallback);
+float op_attr_float(const struct op_call *call, const char *name, float fallback);
+/* True when the attribute is this text; `fallback` stands for an absent one. */
+bool op_attr_is(const struct op_call *call, const char *name, const char *text, const char *fallback);
+
+#endif
