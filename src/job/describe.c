@@ -1,0 +1,202 @@
+/* describe.c: what a job would do, what a model is, and which transforms there are: text for people, or JSON.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "job/job.h"
+#include "support/json.h"
+#include "support/mem.h"
+#include "support/text.h"
+
+void sl_text_free(char *text) {
+    mem_free(text);
+}
+
+static sl_status give_text(struct buf *out, char **text, sl_error *err) {
+    if (out->failed || !out->data) {
+        buf_clear(out);
+        return error_set(err, SL_E_MEMORY, "out of memory for the text");
+    }
+    *text = out->data; /* the caller's now */
+    return SL_OK;
+}
+
+/* ---- plan
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void print_shape(const sl_spec *spec, struct buf *out) {
+    buf_printf(out, "%s [batch", sl_dtype_name(spec->dtype));
+    for (int d = 0; d < spec->rank; d++)
+        buf_printf(out, ", %lld", (long long)spec->dims[d]);
+    buf_puts(out, "]");
+}
+
+static void print_chains(const struct job *job, struct buf *out) {
+    for (size_t i = 0; i < job->plan->input_count; i++) {
+        buf_printf(out, "\ninput '%s'\n", job->plan->inputs[i].name);
+        chain_print(job->chains[i], out);
+        buf_puts(out, "  in the slot: ");
+        print_shape(chain_spec(job->chains[i]), out);
+        buf_puts(out, job->prologues[i].used ? ", normalised on the device\n" : "\n");
+    }
+    buf_printf(out, "\noutput, %s\n", formatter_content_type(job->formatter));
+    formatter_print(job->formatter, out);
+}
+
+static void print_config(const struct job *job, struct buf *out) {
+    char *text = json_dumps(job->model.config, JSON_INDENT(2));
+    json_free_t release;
+    json_get_alloc_funcs(NULL, &release);
+    buf_printf(out, "\ntransform.json (%s)\n%s\n",
+               job->model.derived ? "derived from the model" : job->model.dir, text ? text : "");
+    release(text);
+}
+
+static void print_plan(const struct job *job, struct buf *out) {
+    char size[32];
+    buf_printf(out, "model   %s\n", text_quote(job->model.path));
+    buf_printf(out, "device  %s\n", job->device_line);
+    if (job->has_input) {
+        text_nbytes(size, sizeof size, job->shards.total_nbytes);
+        buf_printf(out, "input   %zu shard%s, %s, %s\n", job->shards.count, job->shards.count == 1 ? "" : "s",
+                   job->container->name, size);
+    }
+    buf_printf(out, "batch   %lld rows (%s)\n", (long long)job->plan->batch, job->batch_line);
+    buf_printf(out, "workers %u, readers %u, device threads %u, slots %u\n", job->widths.workers,
+               job->widths.readers, job->widths.device_threads, job->widths.slots);
+    print_config(job, out);
+    print_chains(job, out);
+    buf_puts(out, "\nsteps\n");
+    plan_print_steps(job->plan, out);
+    buf_puts(out, "\nmemory\n");
+    budget_print(&job->budget, out);
+}
+
+static void print_plan_json(const struct job *job, struct buf *out) {
+    buf_puts(out, "{");
+    json_put_key(out, "model");
+    json_put_string(out, job->model.path, strlen(job->model.path));
+    buf_puts(out, ", ");
+    json_put_key(out, "device");
+    json_put_string(out, job->device_line, strlen(job->device_line));
+    buf_printf(out, ", \"batch_size\": %lld, ", (long long)job->plan->batch);
+    json_put_key(out, "batch_reason");
+    json_put_string(out, job->batch_line, strlen(job->batch_line));
+    buf_printf(out,
+               ", \"workers\": %u, \"readers\": %u, \"device_threads\": %u, \"slots\": %u, \"steps\": %zu, "
+               "\"shards\": %zu, \"input_bytes\": %llu, \"memory\": [",
+               job->widths.workers, job->widths.readers, job->widths.device_threads, job->widths.slots,
+               job->plan->step_count, job->has_input ? job->shards.count : 0,
+               job->has_input ? (unsigned long long)job->shards.total_nbytes : 0);
+    for (unsigned i = 0; i < job->budget.line_count; i++) {
+        const struct budget_line *line = &job->budget.lines[i];
+        buf_printf(out, "%s{\"what\": \"%s\", \"count\": %llu, \"bytes_each\": %llu}", i ? ", " : "",
+                   line->what, (unsigned long long)line->count, (unsigned long long)line->each);
+    }
+    char *text = json_dumps(job->model.config, JSON_COMPACT);
+    json_free_t release;
+    json_get_alloc_funcs(NULL, &release);
+    buf_printf(out, "], \"memory_total_bytes\": %llu, \"memory_limit_bytes\": %llu, \"transform\": %s}\n",
+               (unsigned long long)job->budget.total, (unsigned long long)job->budget.limit,
+               text ? text : "null");
+    release(text);
+}
+
+sl_status sl_job_plan(const sl_job_options *options, bool json, char **text, sl_error *err) {
+    sl_job_result result = {0};
+    if (!options->model)
+        return error_set(err, SL_E_USAGE, "a plan needs a model");
+    struct job *job = mem_alloc(1, sizeof *job);
+    if (!job)
+        return error_set(err, SL_E_MEMORY, "out of memory for the plan");
+    job->options = options;
+    job->result = &result;
+    sl_status st = job_prepare(job, err);
+    if (st == SL_OK) {
+        struct buf out;
+        buf_init(&out);
+        if (json)
+            print_plan_json(job, &out);
+        else
+            print_plan(job, &out);
+        st = give_text(&out, text, err);
+    }
+    job_unprepare(job);
+    mem_free(job);
+    return st;
+}
+
+/* ---- inspect
+ * -------------------------------------------------------------------------------------------------- */
+
+sl_status sl_model_inspect(const char *path, bool json, char **text, sl_error *err) {
+    struct job_model model = {0};
+    struct buf out;
+    sl_status st = job_model_open(&model, path, err);
+    if (st == SL_OK) {
+        buf_init(&out);
+        if (json)
+            graph_print_json(model.graph, &out);
+        else
+            graph_print(model.graph, &out);
+        st = give_text(&out, text, err);
+    }
+    job_model_close(&model);
+    return st;
+}
+
+/* ---- transforms
+ * ----------------------------------------------------------------------------------------------- */
+
+static void print_transform(const sl_transform *t, struct buf *out) {
+    buf_printf(out, "%s\n  %s\n  %s\n", t->name, t->summary, t->shapes);
+    for (const sl_param_doc *p = t->params; p && p->name; p++)
+        buf_printf(out, "  %-10s %-18s %s%s%s%s\n", *p->name ? p->name : "(value)", p->type, p->text,
+                   p->missing ? " [" : "", p->missing ? p->missing : "", p->missing ? "]" : "");
+}
+
+static void print_transform_json(const sl_transform *t, struct buf *out) {
+    buf_printf(out, "{\"name\": \"%s\", \"summary\": ", t->name);
+    json_put_string(out, t->summary, strlen(t->summary));
+    buf_puts(out, ", \"shapes\": ");
+    json_put_string(out, t->shapes, strlen(t->shapes));
+    buf_puts(out, ", \"params\": [");
+    for (const sl_param_doc *p = t->params; p && p->name; p++) {
+        buf_printf(out, "%s{\"name\": \"%s\", \"type\": \"%s\", \"default\": ", p == t->params ? "" : ", ",
+                   p->name, p->type);
+        if (p->missing)
+            json_put_string(out, p->missing, strlen(p->missing));
+        else
+            buf_puts(out, "null");
+        buf_puts(out, ", \"text\": ");
+        json_put_string(out, p->text, strlen(p->text));
+        buf_puts(out, "}");
+    }
+    buf_puts(out, "]}");
+}
+
+sl_status sl_transforms_text(const char *name, bool json, char **text, sl_error *err) {
+    struct buf out;
+    unsigned count = 0;
+    buf_init(&out);
+    buf_puts(&out, json ? "[" : "");
+    for (const sl_transform *const *t = sl_transforms; *t; t++) {
+        if (name && strcmp((*t)->name, name))
+            continue;
+        if (json) {
+            buf_puts(&out, count ? ",\n " : "");
+            print_transform_json(*t, &out);
+        } else if (name) {
+            print_transform(*t, &out);
+        } else {
+            buf_printf(&out, "%-20s %s\n", (*t)->name, (*t)->summary);
+        }
+        count++;
+    }
+    buf_puts(&out, json ? "]\n" : "");
+    if (count)
+        return give_text(&out, text, err);
+    buf_clear(&out);
+    return error_set(err, SL_E_USAGE, "unknown transform '%s': 'sluice transforms' lists them",
+                     text_quote(name));
+}

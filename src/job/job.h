@@ -1,0 +1,207 @@
+/* job.h: the conductor. It alone knows every stage.
+ *
+ * The order of a job: model.c finds the model and its transform.json; prepare.c lists shards, opens chains,
+ * makes the plan and the formatter; budget.c adds up the memory and chooses the batch size; conduct.c opens
+ * everything that streams, then starts the threads; pipeline.c is what those threads do; balance.c settles
+ * the workers; summary.c says how it went. run.c is the order itself. */
+#ifndef JOB_JOB_H
+#define JOB_JOB_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "archive/archive.h"
+#include "decode/chain.h"
+#include "feed/ring.h"
+#include "feed/tasks.h"
+#include "graph/graph.h"
+#include "graph/plan.h"
+#include "infer/device.h"
+#include "infer/executor.h"
+#include "output/output.h"
+#include "sluice/job.h"
+#include "support/machine.h"
+#include "support/stats.h"
+
+#define JOB_MAX_DEVICES 16
+
+/* What the model is and how its records are prepared. */
+struct job_model {
+    char path[PATH_MAX]; /* of the .onnx */
+    char dir[PATH_MAX];  /* where transform.json and labels are */
+    struct graph *graph;
+    json_t *config; /* transform.json, or what was derived */
+    bool derived;
+    bool csv_header, csv_nonfinite;
+    char csv_delimiter;
+    char sha256[65], config_sha256[65]; /* of the model file; of the config and the files it names */
+};
+
+/* Memory, line by line, before any of it is taken. */
+#define BUDGET_LINES 16
+struct budget {
+    struct budget_line {
+        const char *what;
+        uint64_t count, each; /* count * each bytes */
+    } lines[BUDGET_LINES];
+    unsigned line_count;
+    uint64_t total, limit;
+    const char *limit_from; /* "--memory-limit", "cgroup", "machine" */
+};
+
+/* How wide every stage is. */
+struct job_widths {
+    unsigned cores, workers, workers_max, readers, device_threads, slots, blocks;
+    size_t block_nbytes;
+};
+
+/* A pool of blocks that readers fill and workers give back. */
+struct block_pool {
+    struct block *blocks;
+    struct block **free;
+    unsigned count, free_count;
+    bool stopped;
+    pthread_mutex_t mutex;
+    pthread_cond_t freed;
+};
+
+struct job;
+
+struct job_reader {
+    struct job *job;
+    struct reader *reader;
+    pthread_t thread;
+    bool runs;
+    _Atomic uint64_t offset; /* stored bytes of the shard at hand */
+};
+
+struct job_worker {
+    struct job *job;
+    unsigned number;
+    struct worker_ctx *ctx;
+    struct format_worker *format;
+    pthread_t thread;
+    bool runs;
+};
+
+struct job {
+    const sl_job_options *options;
+    sl_job_result *result;
+    struct machine machine;
+    struct job_model model;
+
+    /* prepare: set once */
+    struct shard_list shards;
+    bool has_input;
+    const struct container_ops *container;
+    const char *filter_name;
+    char **columns;
+    size_t column_count;
+    struct reader_options reader_options;
+    struct chain_options chain_options;
+    struct chain **chains; /* one per model input */
+    struct plan_prologue *prologues;
+    struct plan *plan;
+    struct formatter *formatter;
+    const struct device_ops *device_ops;
+    struct device *devices[JOB_MAX_DEVICES];
+    unsigned device_count;
+    char device_line[256], batch_line[192];
+    struct job_widths widths;
+    struct budget budget;
+    uint64_t base_nbytes; /* resident before anything was reserved */
+
+    /* stream: opened by conduct.c */
+    struct program *programs[JOB_MAX_DEVICES];
+    struct ring *ring;
+    struct tasks *tasks;
+    struct executor *executor;
+    struct block_pool pool;
+    struct job_reader *readers;
+    struct job_worker *workers;
+    struct output *output;
+    struct output_shard *output_shards;
+    char (*shard_errors)[512]; /* per shard, touched only for those that fail */
+    pthread_t writer;
+    bool writer_runs;
+    struct stage_stats stats[STAGE_COUNT];
+    uint64_t started_ns;
+
+    _Atomic size_t next_shard;
+    _Atomic unsigned readers_at_work;
+    _Atomic uint64_t shard_nbytes_done; /* stored bytes of shards that were read to the end */
+    _Atomic bool stopping;              /* read no more, finish what is on its way */
+    uint64_t nbytes_resumed, limit_left;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    /* under mutex */
+    bool failed, writer_done;
+    sl_error error;
+};
+
+/* model.c */
+sl_status job_model_open(struct job_model *model, const char *path, sl_error *err);
+sl_status job_model_hash(struct job_model *model, sl_error *err);
+void job_model_close(struct job_model *model);
+
+/* device.c: opens what --device asks for, and says which and why in job->device_line. */
+sl_status job_devices_open(struct job *job, sl_error *err);
+void job_devices_close(struct job *job);
+
+/* prepare.c: everything that can be known before the first byte of a record. Opens, reserves little. */
+sl_status job_prepare(struct job *job, sl_error *err);
+void job_unprepare(struct job *job);
+/* The plan for a batch size, with the formatter that fits it. */
+sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err);
+
+/* budget.c */
+void job_choose_widths(struct job *job);
+sl_status job_choose_batch(struct job *job, sl_error *err); /* sets plan, formatter, widths, budget */
+void budget_add_up(struct job *job);
+void budget_print(const struct budget *budget, struct buf *out);
+void job_ring_options(const struct job *job, struct ring_options *options);
+void job_tasks_options(const struct job *job, struct tasks_options *options);
+void job_output_options(const struct job *job, struct output_options *options);
+
+/* conduct.c: opens and closes what streams; starts, watches and joins the threads. */
+sl_status job_open_streams(struct job *job, sl_error *err);
+void job_close_streams(struct job *job);
+sl_status job_stream(struct job *job, sl_error *err);
+void job_fail(struct job *job, const sl_error *err); /* any thread; the first one wins */
+bool job_stop_requested(void);
+void job_note(const struct job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* pipeline.c: what the threads do. */
+void *job_reader_run(void *reader);
+void *job_worker_run(void *worker);
+void *job_writer_run(void *job);
+void job_slot_computed(void *job, struct slot *slot);
+
+/* pool.c */
+sl_status block_pool_open(struct block_pool *pool, const struct job_widths *widths,
+                          uint64_t max_record_nbytes, sl_error *err);
+void block_pool_close(struct block_pool *pool);
+struct block *block_pool_take(struct block_pool *pool); /* waits; NULL when stopped */
+void block_pool_give(struct block_pool *pool, struct block *block);
+void block_pool_stop(struct block_pool *pool);
+size_t block_pool_block_nbytes(const struct job_widths *widths);
+
+/* balance.c: settles the number of workers within the first seconds. Called by the conducting thread. */
+struct balance {
+    uint64_t begun_ns, sampled_ns;
+    struct ring_look ring;
+    unsigned active, steady;
+    bool settled;
+};
+void balance_begin(struct balance *balance, struct job *job);
+void balance_step(struct balance *balance, struct job *job);
+
+/* summary.c */
+void job_fill_result(struct job *job, double seconds);
+void job_summary_json(const struct job *job, struct buf *out);
+void job_progress_now(struct job *job, sl_job_progress *progress);
+
+#endif

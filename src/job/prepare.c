@@ -1,0 +1,182 @@
+/* prepare.c: everything that can be known before the first byte of a record: shards, containers, chains, the
+ * plan. What does not fit together is refused here, in the job's first second. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "job/job.h"
+#include "support/mem.h"
+#include "support/text.h"
+
+static void fill_reader_options(struct job *job) {
+    const sl_job_options *o = job->options;
+    job->reader_options = (struct reader_options){
+        .content_type = o->content_type,
+        .compression_type = o->compression_type,
+        .container = {.csv_header = o->csv_header < 0 ? job->model.csv_header : o->csv_header > 0,
+                      .csv_delimiter = o->csv_delimiter ? o->csv_delimiter : job->model.csv_delimiter,
+                      .max_record_nbytes = (size_t)o->max_record_nbytes,
+                      .allow_truncated = o->allow_truncated}};
+    job->chain_options = (struct chain_options){.model_dir = job->model.dir,
+                                                .max_pixels = o->max_pixels,
+                                                .csv_delimiter = job->reader_options.container.csv_delimiter,
+                                                .csv_nonfinite = job->model.csv_nonfinite};
+}
+
+/* One job has one kind of record: the first shard says which, another kind is refused by name. */
+static sl_status probe_shards(struct job *job, sl_error *err) {
+    size_t first = SIZE_MAX;
+    sl_status first_status = SL_OK;
+    sl_error first_err = {0};
+    for (size_t i = 0; i < job->shards.count; i++) {
+        const struct container_ops *container;
+        const char *filter;
+        sl_error probe_err = {0};
+        sl_status st = archive_probe(&job->shards, i, &job->reader_options, &container, &filter, &probe_err);
+        if (st != SL_OK) { /* one bad shard fails alone, later; all of them bad is an error now */
+            if (first_status == SL_OK)
+                first_err = probe_err;
+            first_status = first_status == SL_OK ? st : first_status;
+            continue;
+        }
+        if (!job->container) {
+            job->container = container;
+            job->filter_name = filter;
+            first = i;
+        } else if (container->kind != job->container->kind) {
+            return error_set(
+                err, SL_E_DATA,
+                "input mixes kinds of records: '%s' is %s, '%s' is %s; run them as two jobs, or say "
+                "which with --content-type",
+                text_quote(job->shards.items[first].name), job->container->name,
+                text_quote(job->shards.items[i].name), container->name);
+        }
+        if (job->shards.count > 20000 && i > 1000)
+            break; /* the readers will find the rest; opening every file twice would cost minutes */
+    }
+    if (!job->container) {
+        if (err)
+            *err = first_err;
+        return first_status;
+    }
+    return SL_OK;
+}
+
+static sl_status open_input(struct job *job, sl_error *err) {
+    sl_status st = shard_list_open(&job->shards, job->options->input, err);
+    if (st != SL_OK)
+        return st;
+    job->has_input = true;
+    st = probe_shards(job, err);
+    if (st == SL_OK && job->reader_options.container.csv_header && job->container->kind == SL_RECORD_CSV) {
+        for (size_t i = 0; st == SL_OK && !job->columns && i < job->shards.count; i++)
+            if (job->shards.items[i].nbytes) /* an empty shard has no header */
+                st = archive_csv_header(&job->shards, i, &job->reader_options, &job->columns,
+                                        &job->column_count, err);
+    }
+    return st;
+}
+
+/* What model input i wants from its chain: its shape without the batch dim. */
+static sl_status input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err) {
+    const struct graph_value *value = &job->model.graph->values[job->model.graph->inputs[i]];
+    const sl_tensor *t = &value->tensor;
+    *target = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank - 1};
+    if (!value->has_shape || t->rank < 1)
+        return error_set(err, SL_E_MODEL, "model input '%s' has no batch dimension", text_quote(value->name));
+    for (int d = 1; d < t->rank; d++) {
+        target->dims[d - 1] = t->dims[d];
+        for (size_t k = 0; value->dim_names[d] && k < job->options->dim_count; k++)
+            if (t->dims[d] < 0 && !strcmp(value->dim_names[d], job->options->dim_names[k]))
+                target->dims[d - 1] = job->options->dim_values[k];
+    }
+    return SL_OK;
+}
+
+static sl_status open_chains(struct job *job, sl_error *err) {
+    const struct graph *graph = job->model.graph;
+    const json_t *inputs = json_object_get(job->model.config, "inputs");
+    sl_record_kind kind = job->container ? job->container->kind : SL_RECORD_CSV;
+    sl_spec source = chain_source_spec(kind, (const char *const *)job->columns, job->column_count,
+                                       (size_t)job->options->max_record_nbytes);
+    job->chains = mem_alloc(graph->input_count ? graph->input_count : 1, sizeof *job->chains);
+    job->prologues = mem_alloc(graph->input_count ? graph->input_count : 1, sizeof *job->prologues);
+    if (!job->chains || !job->prologues)
+        return error_set(err, SL_E_MEMORY, "out of memory for the chains");
+    for (size_t i = 0; i < graph->input_count; i++) {
+        const char *name = graph->values[graph->inputs[i]].name;
+        sl_spec target;
+        sl_status st = input_target(job, i, &target, err);
+        if (st == SL_OK)
+            st = chain_open(&job->chains[i], json_object_get(inputs, name), &source, &target, name,
+                            &job->chain_options, err);
+        if (st != SL_OK)
+            return st;
+        struct plan_prologue *prologue = &job->prologues[i];
+        prologue->staged = *chain_spec(job->chains[i]);
+        prologue->used = chain_affine(job->chains[i], &prologue->affine);
+    }
+    return SL_OK;
+}
+
+sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err) {
+    struct plan_options options = {.batch = batch,
+                                   .prologues = job->prologues,
+                                   .dim_names = job->options->dim_names,
+                                   .dim_values = job->options->dim_values,
+                                   .dim_count = job->options->dim_count};
+    return plan_make(plan, job->model.graph, &options, err);
+}
+
+/* What no kernel here can run, all of it at once. */
+static sl_status check_support(struct job *job, sl_error *err) {
+    struct buf text;
+    buf_init(&text);
+    for (size_t i = 0; i < job->plan->step_count; i++) {
+        char why[160];
+        const struct plan_step *step = &job->plan->steps[i];
+        if (!job->device_ops->supports(job->devices[0], job->plan, i, why, sizeof why))
+            buf_printf(&text, "\n  operator '%s' (node '%s'): %s", step->op->name, text_quote(step->name),
+                       why);
+    }
+    sl_status st = SL_OK;
+    if (text.size)
+        st = error_set(err, SL_E_MODEL, "device '%s' cannot run this model:%s", job->device_ops->name,
+                       text.data);
+    buf_clear(&text);
+    return st;
+}
+
+sl_status job_prepare(struct job *job, sl_error *err) {
+    machine_read(&job->machine);
+    sl_status st = job_model_open(&job->model, job->options->model, err);
+    if (st != SL_OK)
+        return st;
+    if (!job->model.graph->input_count)
+        return error_set(err, SL_E_MODEL, "model '%s' has no inputs", text_quote(job->model.path));
+    fill_reader_options(job);
+    if (job->options->input && (st = open_input(job, err)) != SL_OK)
+        return st;
+    job_choose_widths(job);
+    if ((st = open_chains(job, err)) != SL_OK || (st = job_devices_open(job, err)) != SL_OK ||
+        (st = job_choose_batch(job, err)) != SL_OK)
+        return st;
+    return check_support(job, err);
+}
+
+void job_unprepare(struct job *job) {
+    if (job->formatter)
+        formatter_close(job->formatter);
+    if (job->plan)
+        plan_close(job->plan);
+    job_devices_close(job);
+    for (size_t i = 0; job->chains && i < job->model.graph->input_count; i++)
+        chain_close(job->chains[i]);
+    mem_free(job->chains);
+    mem_free(job->prologues);
+    mem_free(job->columns);
+    if (job->has_input)
+        shard_list_close(&job->shards);
+    job_model_close(&job->model);
+}
