@@ -18,6 +18,8 @@ struct machine {
 };
 
 void machine_read(struct machine *m);
+/* The same below another root directory, for tests. */
+void machine_read_from(struct machine *m, const char *root);
 uint64_t machine_peak_rss(void); /* VmHWM of this process, in bytes */
 uint64_t machine_rss(void);      /* VmRSS */
 
