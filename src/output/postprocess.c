@@ -1,0 +1,282 @@
+/* postprocess.c: transform.json's "outputs": what is taken from the model's outputs, the chain it goes
+ * through, and what the result is called. Chains are decode's: the same thing at the other end. */
+#include <string.h>
+
+#include "output/format.h"
+#include "output/output.h"
+#include "support/mem.h"
+#include "support/text.h"
+
+#define MAX_RESULTS 64
+
+struct formatter {
+    const struct format_ops *ops;
+    const struct plan *plan;
+    struct chain_options options;
+    size_t count;
+    struct chain *chains[MAX_RESULTS];
+    uint32_t port[MAX_RESULTS]; /* the model output each begins with */
+    const char *names[MAX_RESULTS];
+    sl_spec source[MAX_RESULTS];
+    json_t *config; /* keeps the names alive */
+    size_t row_nbytes;
+};
+
+struct format_worker {
+    const struct formatter *formatter;
+    struct worker_ctx *ctx;
+    struct result results[MAX_RESULTS];
+    char *values; /* the chains' results, one after another */
+    size_t values_nbytes;
+};
+
+static sl_status find_port(const struct plan *plan, const char *name, uint32_t *port, sl_error *err) {
+    const char *names[65] = {NULL};
+    for (size_t i = 0; i < plan->output_count; i++) {
+        if (!strcmp(plan->outputs[i].name, name)) {
+            *port = (uint32_t)i;
+            return SL_OK;
+        }
+        if (i < 64)
+            names[i] = plan->outputs[i].name;
+    }
+    const char *near = text_nearest(name, names);
+    return error_set(err, SL_E_MODEL, "'outputs' takes output '%s', which the model does not have%s%s%s",
+                     text_quote(name),
+                     near                 ? ": did you mean '"
+                     : plan->output_count ? "; it has '"
+                                          : "",
+                     near                 ? near
+                     : plan->output_count ? text_quote(plan->outputs[0].name)
+                                          : "",
+                     near || plan->output_count ? "'" : "");
+}
+
+/* A result is a list whose first element may be {"from": OUTPUT}; without it, the model's first output. */
+static sl_status add_result(struct formatter *f, const char *name, const json_t *steps, sl_error *err) {
+    uint32_t port = 0;
+    if (f->count == MAX_RESULTS)
+        return error_set(err, SL_E_MODEL, "'outputs' has more than %d results", MAX_RESULTS);
+    const json_t *from = json_object_get(json_array_get(steps, 0), "from");
+    if (from && !json_is_string(from))
+        return error_set(err, SL_E_MODEL, "bad 'from' in 'outputs': expected the name of a model output");
+    if (from) {
+        sl_status st = find_port(f->plan, json_string_value(from), &port, err);
+        if (st != SL_OK)
+            return st;
+    }
+    json_t *rest = json_array();
+    for (size_t i = from ? 1 : 0; i < json_array_size(steps); i++)
+        json_array_append(rest, json_array_get(steps, i));
+    const struct plan_value *value = &f->plan->values[f->plan->outputs[port].value];
+    sl_spec *source = &f->source[f->count];
+    *source = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = value->tensor.dtype, .rank = value->tensor.rank - 1};
+    source->max_nbytes = f->plan->outputs[port].row_nbytes;
+    for (int d = 1; d < value->tensor.rank; d++)
+        source->dims[d - 1] = value->tensor.dims[d];
+    sl_status st = chain_open(&f->chains[f->count], rest, source, NULL, "the output", &f->options, err);
+    json_decref(rest);
+    if (st != SL_OK)
+        return st;
+    f->port[f->count] = port;
+    f->names[f->count++] = name ? name : f->plan->outputs[port].name;
+    return SL_OK;
+}
+
+static sl_status add_results(struct formatter *f, json_t *outputs, sl_error *err) {
+    sl_status st = SL_OK;
+    if (!outputs) {
+        for (size_t i = 0; st == SL_OK && i < f->plan->output_count; i++) {
+            json_t *steps = json_pack("[{s:s}]", "from", f->plan->outputs[i].name);
+            st = steps ? add_result(f, f->plan->outputs[i].name, steps, err)
+                       : error_set(err, SL_E_MEMORY, "out of memory for the outputs");
+            json_decref(steps);
+        }
+    } else if (json_is_array(outputs)) {
+        st = add_result(f, NULL, outputs, err);
+    } else if (json_is_object(outputs)) {
+        const char *name;
+        json_t *steps;
+        json_object_foreach(outputs, name, steps) {
+            if (st == SL_OK && !json_is_array(steps))
+                st = error_set(err, SL_E_MODEL, "bad result '%s' in 'outputs': expected a list of steps",
+                               text_quote(name));
+            if (st == SL_OK)
+                st = add_result(f, name, steps, err);
+        }
+    } else {
+        st =
+            error_set(err, SL_E_MODEL, "bad 'outputs': expected a list of steps, or an object of such lists");
+    }
+    if (st == SL_OK && !f->count)
+        st = error_set(err, SL_E_MODEL, "'outputs' names no result");
+    return st;
+}
+
+/* Results as they will be, without data. */
+static void describe_results(const struct formatter *f, struct result *results) {
+    for (size_t i = 0; i < f->count; i++) {
+        const sl_spec *spec = chain_spec(f->chains[i]);
+        results[i] = (struct result){.name = f->names[i], .spec = spec};
+        results[i].value.kind = spec->kind;
+        results[i].value.tensor.dtype = spec->dtype;
+        results[i].value.tensor.rank = spec->rank;
+        memcpy(results[i].value.tensor.dims, spec->dims, sizeof spec->dims);
+    }
+}
+
+static sl_status check_results(const struct formatter *f, sl_error *err) {
+    for (size_t i = 0; i < f->count; i++) {
+        const sl_spec *spec = chain_spec(f->chains[i]);
+        bool shown =
+            spec->kind == SL_KIND_RANKED ||
+            (spec->kind == SL_KIND_TENSOR && spec->dtype != SL_STRING && sl_dtype_nbits(spec->dtype) >= 8 &&
+             spec->dtype != SL_COMPLEX64 && spec->dtype != SL_COMPLEX128);
+        if (!shown)
+            return error_set(
+                err, SL_E_MODEL, "cannot write result '%s': no format for %s", text_quote(f->names[i]),
+                spec->kind == SL_KIND_TENSOR ? sl_dtype_name(spec->dtype) : "what its last step gives");
+    }
+    return SL_OK;
+}
+
+sl_status formatter_open(struct formatter **out, const json_t *outputs, const struct plan *plan,
+                         const char *accept, const struct chain_options *options, sl_error *err) {
+    struct formatter *f = mem_alloc(1, sizeof *f);
+    if (!f)
+        return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
+    f->plan = plan;
+    f->options = *options;
+    f->config = json_incref((json_t *)(uintptr_t)outputs);
+    f->ops = format_by_accept(accept ? accept : "text/csv");
+    sl_status st =
+        f->ops ? add_results(f, f->config, err)
+               : error_set(err, SL_E_USAGE, "unknown accept '%s': known are text/csv, application/jsonlines",
+                           text_quote(accept));
+    if (st == SL_OK)
+        st = check_results(f, err);
+    if (st != SL_OK) {
+        formatter_close(f);
+        return st;
+    }
+    struct result results[MAX_RESULTS];
+    describe_results(f, results);
+    f->row_nbytes = f->ops->line_nbytes(results, f->count);
+    *out = f;
+    return SL_OK;
+}
+
+void formatter_close(struct formatter *f) {
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->count; i++)
+        chain_close(f->chains[i]);
+    json_decref(f->config);
+    mem_free(f);
+}
+
+size_t formatter_row_nbytes(const struct formatter *f) {
+    return f->row_nbytes;
+}
+
+const char *formatter_content_type(const struct formatter *f) {
+    return f->ops->accepts[0];
+}
+
+static size_t values_nbytes(const struct formatter *f) {
+    size_t nbytes = 0;
+    for (size_t i = 0; i < f->count; i++)
+        nbytes += (chain_spec(f->chains[i])->max_nbytes + 63) / 64 * 64;
+    return nbytes;
+}
+
+size_t formatter_worker_nbytes(const struct formatter *f) {
+    size_t nbytes = sizeof(struct format_worker) + values_nbytes(f);
+    for (size_t i = 0; i < f->count; i++)
+        nbytes += chain_nbytes(f->chains[i]);
+    return nbytes;
+}
+
+void formatter_print(const struct formatter *f, struct buf *out) {
+    for (size_t i = 0; i < f->count; i++) {
+        buf_printf(out, "  '%s' from output '%s'\n", text_quote(f->names[i]),
+                   text_quote(f->plan->outputs[f->port[i]].name));
+        chain_print(f->chains[i], out);
+    }
+}
+
+sl_status format_worker_open(struct format_worker **out, const struct formatter *f, sl_error *err) {
+    struct format_worker *w = mem_alloc(1, sizeof *w);
+    if (!w)
+        return error_set(err, SL_E_MEMORY, "out of memory for a format worker");
+    w->formatter = f;
+    w->values_nbytes = values_nbytes(f);
+    w->values = mem_map(w->values_nbytes);
+    sl_status st = w->values ? worker_ctx_open(&w->ctx, f->chains, f->count, &f->options, err)
+                             : error_set(err, SL_E_MEMORY, "out of memory for a format worker");
+    if (st != SL_OK) {
+        format_worker_close(w);
+        return st;
+    }
+    describe_results(f, w->results);
+    char *at = w->values;
+    for (size_t i = 0; i < f->count; i++) {
+        w->results[i].value.tensor.data = at;
+        at += (chain_spec(f->chains[i])->max_nbytes + 63) / 64 * 64;
+    }
+    *out = w;
+    return SL_OK;
+}
+
+void format_worker_close(struct format_worker *w) {
+    if (!w)
+        return;
+    if (w->ctx)
+        worker_ctx_close(w->ctx);
+    mem_unmap(w->values, w->values_nbytes);
+    mem_free(w);
+}
+
+/* Runs the chains of one scored row; false when one of them refuses it. */
+static bool run_chains(struct format_worker *w, const struct slot *slot, uint32_t row,
+                       struct chain_reject *reject) {
+    const struct formatter *f = w->formatter;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct plan_port *port = &f->plan->outputs[f->port[i]];
+        const sl_spec *spec = &f->source[i];
+        sl_value in = {.kind = SL_KIND_TENSOR,
+                       .tensor = {.dtype = spec->dtype,
+                                  .rank = spec->rank,
+                                  .data = (char *)slot->output + f->plan->values[port->value].offset +
+                                          row * port->row_nbytes}};
+        memcpy(in.tensor.dims, spec->dims, sizeof spec->dims);
+        if (chain_apply(w->ctx, i, &in, &w->results[i].value, reject) != SL_OK)
+            return false;
+    }
+    return true;
+}
+
+static void reject_row(struct slot *slot, uint32_t row, const struct chain_reject *why) {
+    struct row_reject *reject = &slot->rejects[row];
+    reject->stage = "format";
+    memcpy(reject->code, why->code, sizeof reject->code);
+    memcpy(reject->reason, why->reason, sizeof reject->reason);
+    reject->key[0] = 0;
+    slot->rows[row].state = ROW_REJECTED;
+}
+
+void format_rows(struct format_worker *w, struct slot *slot, uint32_t row, uint32_t count) {
+    const struct formatter *f = w->formatter;
+    for (uint32_t r = row; r < row + count; r++) {
+        struct buf line;
+        struct chain_reject why;
+        buf_init_fixed(&line, slot->text + (size_t)r * slot->text_row_nbytes, slot->text_row_nbytes);
+        if (slot->rows[r].state == ROW_GOOD && !run_chains(w, slot, r, &why))
+            reject_row(slot, r, &why);
+        if (slot->rows[r].state == ROW_REJECTED)
+            f->ops->reject(&line, &slot->rejects[r]);
+        else
+            f->ops->line(&line, w->results, f->count);
+        slot->rows[r].text_nbytes = (uint32_t)line.size;
+    }
+}
