@@ -180,7 +180,7 @@ void *job_worker_run(void *worker);
 void *job_writer_run(void *job);
 void job_slot_computed(void *job, struct slot *slot);
 
-/* pool.c */
+/* block_pool.c */
 sl_status block_pool_open(struct block_pool *pool, const struct job_widths *widths,
                           uint64_t max_record_nbytes, sl_error *err);
 void block_pool_close(struct block_pool *pool);

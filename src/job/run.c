@@ -43,44 +43,36 @@ static sl_status check_options(const sl_job_options *o, sl_error *err) {
     return SL_OK;
 }
 
-/* True when `inner` is `outer` or lies below it; both by device and inode, so no spelling of a path escapes.
- */
+/* The real path of what is there, or of its nearest parent that is. */
+static bool resolve(const char *path, char real[PATH_MAX]) {
+    char part[PATH_MAX];
+    if (realpath(path, real))
+        return true;
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash; (slash = strrchr(part, '/')) != NULL && slash != part;) {
+        *slash = 0;
+        if (realpath(part, real))
+            return true;
+    }
+    return realpath(path[0] == '/' ? "/" : ".", real) != NULL;
+}
+
+/* True when `inner` is `outer` or lies below it; by device and inode, so no spelling of a path escapes. */
 static bool lies_within(const char *inner, const char *outer) {
-    struct stat out, in, last = {0};
-    char path[PATH_MAX + 4];
-    if (stat(outer, &out) != 0 || !S_ISDIR(out.st_mode))
+    struct stat out, in;
+    char path[PATH_MAX];
+    if (stat(outer, &out) != 0 || !S_ISDIR(out.st_mode) || !resolve(inner, path))
         return false;
-    char *real = realpath(inner, NULL);
-    char *parent = NULL;
-    if (!real) { /* not there yet: its nearest parent that is */
-        parent = mem_strdup(inner);
-        while (parent && !real) {
-            char *slash = strrchr(parent, '/');
-            if (!slash || slash == parent) {
-                real = realpath(slash ? "/" : ".", NULL);
-                break;
-            }
-            *slash = 0;
-            real = realpath(parent, NULL);
-        }
-        mem_free(parent);
-    }
-    if (!real)
-        return false;
-    snprintf(path, sizeof path, "%s", real);
-    mem_free(real);
-    bool within = false;
-    while (stat(path, &in) == 0 && !within) {
-        within = in.st_dev == out.st_dev && in.st_ino == out.st_ino;
-        if (in.st_dev == last.st_dev && in.st_ino == last.st_ino)
-            break; /* the root is its own parent */
-        last = in;
+    for (;;) {
+        if (stat(path, &in) != 0)
+            return false;
+        if (in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            return true;
         char *slash = strrchr(path, '/');
-        if (!slash)
-            break;
-        slash[slash == path] = 0;
+        if (!slash || !slash[1])
+            return false;
+        slash[slash == path] = 0; /* "/a" becomes "/" */
     }
-    return within;
 }
 
 static sl_status check_places(const sl_job_options *o, sl_error *err) {

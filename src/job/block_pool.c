@@ -1,4 +1,4 @@
-/* pool.c: the blocks, all mapped at start. A reader that finds none waits: that is how the front of the
+/* block_pool.c: the blocks, all mapped at start. A reader that finds none waits: that is how the front of the
  * pipeline is bounded. */
 #include "job/job.h"
 #include "support/mem.h"

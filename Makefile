@@ -1,0 +1,134 @@
+# sluice: make help. Knobs may be set on the command line or in config.mk.
+CC ?= cc
+CXX ?= c++
+PKG_CONFIG ?= pkg-config
+NVCC ?= nvcc
+PREFIX ?= /usr/local
+OPT ?= -O2
+VARIANT ?= release
+-include config.mk
+
+# `make asan test` builds and tests that variant: a variant's name among the goals sets it
+VARIANTS := release debug asan tsan
+ifneq ($(filter $(VARIANTS),$(MAKECMDGOALS)),)
+VARIANT := $(lastword $(filter $(VARIANTS),$(MAKECMDGOALS)))
+endif
+B := build/$(VARIANT)
+
+VARIANT_release := $(OPT)
+VARIANT_debug := -O1 -DSLUICE_DEBUG=1
+VARIANT_asan := -O1 -DSLUICE_DEBUG=1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+VARIANT_tsan := -O1 -DSLUICE_DEBUG=1 -fsanitize=thread
+LINK_asan := -fsanitize=address,undefined
+LINK_tsan := -fsanitize=thread
+
+PACKAGES := libarchive zlib libzstd jansson libturbojpeg libpng libcrypto
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcsv -ldnnl -lgomp -ldl -lpthread -lm
+CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+# no contraction: a product and a sum round twice on every machine, so scores do not depend on the compiler
+BASE := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -ffp-contract=off -fno-math-errno $(LIB_CFLAGS) $(VARIANT_$(VARIANT))
+ALL_CFLAGS = $(BASE) $(WARN) -Wconversion $(CFLAGS)
+TEST_CFLAGS = $(BASE) $(WARN) -I. -Itests/unit -Itests/device $(CFLAGS)
+ALL_LDFLAGS = $(LINK_$(VARIANT)) $(LDFLAGS)
+
+SRC := $(sort $(shell find src transforms -name '*.c'))
+OBJ := $(SRC:%.c=$(B)/%.o)
+LIB_OBJ := $(filter-out $(B)/src/main.o,$(OBJ))
+DEVICE_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/device/test_%,$(wildcard tests/device/*.c)))
+UNIT_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_% tests/unit/plugin_%,$(wildcard tests/unit/*.c)))
+TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/device/test_*.c tests/fault/test_*.c tests/pipeline/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
+PLUGINS := $(patsubst %.c,$(B)/%.so,$(wildcard tests/unit/plugin_*.c))
+BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+
+# SIMD files carry their own flags; they are compiled everywhere and chosen at run time
+ARCH := $(shell $(CC) -dumpmachine)
+ifneq ($(filter x86_64%,$(ARCH)),)
+SIMD_avx2 := -mavx2
+SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
+endif
+
+.PHONY: all $(VARIANTS) test bench torture fuzz clean install help detect
+all: detect $(B)/sluice
+$(VARIANTS): all
+
+detect: $(B)/.detected
+$(B)/.detected: Makefile
+	@mkdir -p $(B)
+	@echo "build: $(VARIANT), $$($(CC) --version | head -n 1)"
+	@echo "cpu: oneDNN $$(printf '#include <oneapi/dnnl/dnnl_version.h>\nDNNL_VERSION_MAJOR.DNNL_VERSION_MINOR.DNNL_VERSION_PATCH\n' | $(CC) -E -P - 2>/dev/null | tr -d ' \n')"
+	@if command -v $(NVCC) >/dev/null 2>&1; then \
+	   echo "cuda: nvcc $$($(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p') found; no kernels are built in this version, the cpu device does the work"; \
+	 else echo "cuda: no nvcc, built without; the cpu device does the work"; fi
+	@touch $@
+
+$(B)/sluice: $(B)/src/main.o $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $< $(B)/libsluice.a $(LIB_LIBS)
+
+$(B)/libsluice.a: $(LIB_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/%_avx2.o: %_avx2.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SIMD_avx2) -MMD -c -o $@ $<
+$(B)/%_avx512.o: %_avx512.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SIMD_avx512) -MMD -c -o $@ $<
+$(B)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -MMD -c -o $@ $<
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+
+$(B)/tests/unit/plugin_%.so: tests/unit/plugin_%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -fPIC -shared -o $@ $<
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+$(B)/tests/device/test_%: $(B)/tests/device/test_%.o $(DEVICE_HELPERS) $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+$(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+.PRECIOUS: $(B)/%.o
+
+test: all $(TESTS) $(FUZZERS) $(PLUGINS)
+	@tests/run.sh $(VARIANT)
+
+bench: all $(BENCHES)
+	@tests/bench/run.sh $(VARIANT)
+
+torture: all
+	@SLUICE_BIN=$(abspath $(B)/sluice) tests/pipeline/kill.sh $(or $(COUNT),200)
+
+fuzz: ## clang's libFuzzer over each parser, SECONDS each
+	@tests/fuzz/run.sh $(or $(SECONDS),60)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/sluice \
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install $(B)/sluice $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libsluice.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/sluice/*.h $(DESTDIR)$(PREFIX)/include/sluice/
+	$(B)/sluice help --man >$(DESTDIR)$(PREFIX)/share/man/man1/sluice.1
+	$(B)/sluice help --completion=bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluice
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make               the program: $(B)/sluice"
+	@echo "make test          every test (after: make debug test, make asan test, make tsan test)"
+	@echo "make bench         throughput, each stage alone beside the whole"
+	@echo "make torture       COUNT=200 random kills and resumes"
+	@echo "make fuzz          SECONDS=60 of libFuzzer for each parser"
+	@echo "make install       PREFIX=/usr/local DESTDIR="
+	@echo "knobs              CC CFLAGS LDFLAGS OPT VARIANT (or config.mk)"
+
+-include $(OBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d) $(wildcard $(B)/tests/*/*.d)
