@@ -1,0 +1,123 @@
+/* cpu_reference.c: every step by its operator's reference, bound to a thread's memory once. */
+#include <string.h>
+
+#include "infer/cpu/cpu_step.h"
+#include "support/mem.h"
+#include "support/text.h"
+
+static void run_reference(const struct cpu_step *step, struct cpu_frame *frame) {
+    const struct op_call *call = &frame->calls[step->index];
+    frame->plan->steps[step->index].op->run(call);
+}
+
+/* A call of one step with its tensors; pointers go into `slots`, which has room for in_count + out_count. */
+static void bind_call(const struct plan *plan, size_t index, sl_tensor *values, sl_tensor **slots,
+                      struct op_call *call) {
+    const struct plan_step *s = &plan->steps[index];
+    sl_tensor **in = slots, **out = slots + s->in_count;
+    for (size_t i = 0; i < s->in_count; i++)
+        in[i] = s->in[i] == PLAN_NONE ? NULL : &values[s->in[i]];
+    for (size_t i = 0; i < s->out_count; i++)
+        out[i] = s->out[i] == PLAN_NONE ? NULL : &values[s->out[i]];
+    *call = (struct op_call){.attrs = s->attrs,
+                             .attr_count = s->attr_count,
+                             .opset = s->opset,
+                             .in = (const sl_tensor *const *)in,
+                             .in_count = s->in_count,
+                             .out = out,
+                             .out_count = s->out_count};
+}
+
+static size_t slot_count(const struct plan *plan) {
+    size_t count = 0;
+    for (size_t i = 0; i < plan->step_count; i++)
+        count += plan->steps[i].in_count + plan->steps[i].out_count;
+    return count ? count : 1;
+}
+
+static sl_tensor *copy_values(const struct plan *plan) {
+    sl_tensor *values = mem_alloc(plan->value_count ? plan->value_count : 1, sizeof *values);
+    for (size_t i = 0; values && i < plan->value_count; i++)
+        values[i] = plan->values[i].tensor;
+    return values;
+}
+
+static sl_status prepare_all(struct cpu_program *p, sl_tensor *values, sl_tensor **slots, sl_error *err) {
+    for (size_t i = 0; i < p->plan->step_count; i++) {
+        const struct plan_step *s = &p->plan->steps[i];
+        struct op_prepared prepared = {0};
+        struct op_call call;
+        bind_call(p->plan, i, values, slots, &call);
+        slots += s->in_count + s->out_count;
+        sl_status st = s->op->prepare ? s->op->prepare(&call, &p->memory, &prepared, err) : SL_OK;
+        if (st != SL_OK) {
+            error_append(err, " (node '%s')", text_quote(s->name));
+            return st;
+        }
+        p->steps[i] = (struct cpu_step){.run = run_reference,
+                                        .index = (uint32_t)i,
+                                        .state = prepared.state,
+                                        .scratch_nbytes = prepared.scratch_nbytes,
+                                        .what = "reference"};
+    }
+    return SL_OK;
+}
+
+sl_status reference_fill(struct cpu_program *p, sl_error *err) {
+    sl_tensor *values = copy_values(p->plan);
+    sl_tensor **slots = mem_alloc(slot_count(p->plan), sizeof *slots);
+    p->steps = mem_alloc(p->plan->step_count ? p->plan->step_count : 1, sizeof *p->steps);
+    sl_status st = values && slots && p->steps ? prepare_all(p, values, slots, err)
+                                               : error_set(err, SL_E_MEMORY, "out of memory for the program");
+    mem_free(values);
+    mem_free(slots);
+    return st;
+}
+
+sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned thread, sl_error *err) {
+    const struct plan *plan = p->plan;
+    *f = (struct cpu_frame){.plan = plan, .thread = thread};
+    f->arena = mem_map(plan->arena_nbytes);
+    f->scratch = mem_map(p->scratch_nbytes);
+    f->values = copy_values(plan);
+    /* calls and their pointers in one block */
+    f->calls =
+        mem_alloc(1, (plan->step_count + 1) * sizeof *f->calls + slot_count(plan) * sizeof(sl_tensor *));
+    if (!f->arena || !f->scratch || !f->values || !f->calls) {
+        frame_close(f, p);
+        return error_set(err, SL_E_MEMORY, "out of memory for a compute thread's arena");
+    }
+    sl_tensor **slots = (sl_tensor **)(void *)(f->calls + plan->step_count + 1);
+    for (size_t i = 0; i < plan->step_count; i++) {
+        bind_call(plan, i, f->values, slots, &f->calls[i]);
+        f->calls[i].state = p->steps[i].state;
+        f->calls[i].scratch = f->scratch;
+        slots += plan->steps[i].in_count + plan->steps[i].out_count;
+    }
+    for (size_t i = 0; i < plan->value_count; i++)
+        if (plan->values[i].place == PLAN_ARENA)
+            f->values[i].data = (char *)f->arena + plan->values[i].offset;
+    return SL_OK;
+}
+
+void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
+    mem_unmap(f->arena, p->plan->arena_nbytes);
+    mem_unmap(f->scratch, p->scratch_nbytes);
+    mem_free(f->values);
+    mem_free(f->calls);
+    *f = (struct cpu_frame){0};
+}
+
+void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, void *output) {
+    const struct plan *plan = p->plan;
+    for (size_t i = 0; i < plan->value_count; i++) {
+        const struct plan_value *v = &plan->values[i];
+        if (v->place == PLAN_INPUT)
+            f->values[i].data = (char *)input + v->offset;
+        else if (v->place == PLAN_OUTPUT)
+            f->values[i].data = (char *)output + v->offset;
+    }
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (p->steps[i].run)
+            p->steps[i].run(&p->steps[i], f);
+}

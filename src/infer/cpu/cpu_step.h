@@ -1,0 +1,60 @@
+/* cpu_step.h: a plan on the CPU: a table of steps that begins as the operators' references and is overwritten
+ * by what is better. Steps are shared by all threads; what a thread needs of its own is in its frame. */
+#ifndef INFER_CPU_STEP_H
+#define INFER_CPU_STEP_H
+
+#include "graph/plan.h"
+#include "infer/device.h"
+
+struct cpu_frame;
+
+struct cpu_step {
+    /* Computes step `index` of the frame's batch. NULL: done by the step before (fused). */
+    void (*run)(const struct cpu_step *step, struct cpu_frame *frame);
+    uint32_t index;
+    const void *state; /* reference: op_prepared.state */
+    void *provider;    /* what overwrote it keeps here */
+    size_t scratch_nbytes;
+    const char *what; /* "reference", "oneDNN jit:avx512_core", ... */
+};
+
+/* One compute thread's view of a program. */
+struct cpu_frame {
+    const struct plan *plan;
+    unsigned thread;
+    void *arena, *scratch;
+    sl_tensor *values;     /* [value_count]; data of inputs and outputs set for each batch */
+    struct op_call *calls; /* [step_count] */
+};
+
+struct cpu_program {
+    const struct plan *plan;
+    struct cpu_step *steps; /* [step_count] */
+    struct arena memory;    /* what prepare made */
+    size_t scratch_nbytes;  /* of a frame */
+    size_t packed_nbytes;   /* weights that providers copied */
+    struct onednn *onednn;  /* or NULL */
+    unsigned threads;
+};
+
+/* cpu_reference.c */
+sl_status reference_fill(struct cpu_program *program, sl_error *err);
+sl_status frame_open(struct cpu_frame *frame, const struct cpu_program *program, unsigned thread,
+                     sl_error *err);
+void frame_close(struct cpu_frame *frame, const struct cpu_program *program);
+/* Points inputs and outputs at a batch's blocks and runs every step. */
+void frame_run(struct cpu_frame *frame, const struct cpu_program *program, void *input, void *output);
+
+/* onednn.c: overwrites the steps it is better at. Primitives are made here, for one thread each. */
+sl_status onednn_fill(struct cpu_program *program, sl_error *err);
+void onednn_clear(struct cpu_program *program);
+const char *onednn_version(void);
+/* Bytes of packed weights it would keep for the plan. */
+size_t onednn_packed_nbytes(const struct plan *plan);
+/* Whether it would take the step. */
+bool onednn_takes(const struct plan *plan, size_t step);
+
+/* affine_fast.c: the u8 and f32 cases of sluice.Affine, bit-identical to the reference. */
+void affine_fill(struct cpu_program *program);
+
+#endif
