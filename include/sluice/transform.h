@@ -99,7 +99,9 @@ typedef struct sl_host {
     /* Per record. Each returns SL_OK, or rejects the record (as `reject` does) and returns SL_E_DATA. */
     sl_status (*reject)(sl_ctx *ctx, const char *code, const char *format,
                         ...);      /* always returns SL_E_DATA */
-    void *(*scratch)(sl_ctx *ctx); /* this worker's scratch of this step, 64-byte aligned */
+    /* This worker's scratch of this step, 64-byte aligned. Zeroed at first, and kept from record to record,
+     * but pages of it past the first may read as zeros again. */
+    void *(*scratch)(sl_ctx *ctx);
     /* Fields of a csv row as floats, in the order of `columns` (0-based, ascending or not). Also checks that
      * the row has `column_count` fields when that is not 0. */
     sl_status (*csv_floats)(sl_ctx *ctx, const sl_value *row, size_t column_count, const uint32_t *columns,

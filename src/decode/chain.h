@@ -31,9 +31,9 @@ struct chain_options {
  * what the chain must end in (dtype, rank, dims without the batch dim; NULL: anything): a chain that ends in
  * another shape is SL_E_MODEL naming both sides, with `target_name` as the other side. When target is a
  * tensor and the steps do not begin with a source step, the obvious one is put in front: all columns of a csv
- * row, the numbers of a JSON array, the image of a sample or file. The trailing step, when it can be lowered
- * (transform.h: lower), is left to the device: chain_spec is then what reaches the slot, chain_affine what is
- * left to do. */
+ * row, the numbers of a JSON array, the image of a sample or file. With a target, the trailing step is left
+ * to the device when it can be lowered (transform.h: lower) and no change of dtype follows: chain_spec is
+ * then what reaches the slot, chain_affine what is left to do. */
 sl_status chain_open(struct chain **chain, const json_t *steps, const sl_spec *in, const sl_spec *target,
                      const char *target_name, const struct chain_options *options, sl_error *err);
 void chain_close(struct chain *chain);

@@ -132,16 +132,16 @@ static inline uint32_t rig_random(uint64_t *state) {
 }
 
 #define RIG_OK(call) ck_assert_msg((call) == SL_OK, "%s: %s %s", #call, rig.err.text, rig.reject.reason)
-#define RIG_REJECT(call, want_code, want_reason)                                                                 \
-    do {                                                                                                         \
-        ck_assert_int_eq((call), SL_E_DATA);                                                                     \
-        ck_assert_str_eq(rig.reject.code, (want_code));                                                          \
-        ck_assert_str_eq(rig.reject.reason, (want_reason));                                                      \
+#define RIG_REJECT(call, want_code, want_reason)                                                             \
+    do {                                                                                                     \
+        ck_assert_int_eq((call), SL_E_DATA);                                                                 \
+        ck_assert_str_eq(rig.reject.code, (want_code));                                                      \
+        ck_assert_str_eq(rig.reject.reason, (want_reason));                                                  \
     } while (0)
-#define RIG_REFUSED(call, want_text)                                                                             \
-    do {                                                                                                         \
-        ck_assert_int_eq((call), SL_E_MODEL);                                                                    \
-        ck_assert_str_eq(rig.err.text, (want_text));                                                             \
+#define RIG_REFUSED(call, want_text)                                                                         \
+    do {                                                                                                     \
+        ck_assert_int_eq((call), SL_E_MODEL);                                                                \
+        ck_assert_str_eq(rig.err.text, (want_text));                                                         \
     } while (0)
 
 #endif

@@ -79,7 +79,8 @@ START_TEST(chosen_columns) {
     ck_assert(rig_floats(&rig)[0] == 1.75f && rig_floats(&rig)[1] == 41.0f);
     RIG_OK(rig_line(&rig, SL_KIND_CSV, "7,41,\"A, \"\"n\"\"\nn\",1.75,"));
     ck_assert(rig_floats(&rig)[0] == 1.75f && rig_floats(&rig)[1] == 41.0f);
-    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "7,x,Ann,1.75,x"), "not-a-number", "column 'age': 'x' is not a number");
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "7,x,Ann,1.75,x"), "not-a-number",
+               "column 'age': 'x' is not a number");
     RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "7,41,Ann,1.75"), "ragged-row", "row has 4 fields, expected 5");
     rig_close(&rig);
 
@@ -160,9 +161,10 @@ END_TEST
 
 /* A row of mostly numbers with everything that goes wrong now and then. */
 static size_t random_row(uint64_t *seed, char *row, int fields, int trouble) {
-    static const char *const odd[] = {"",    "abc", "\"1\"", "\"\"", " 1",    "1 ",   "nan",  "1e39", "\"a,b\"",
-                                      "0x1", "+7",  "-0",    "01",   "1.5e",  "\"1",  "1\"2", "--1",  "\"1\"\"2\"",
-                                      "inf", "1.",  ".1",    "1e-60", "\"-3\"", "\r", "+-1"};
+    static const char *const odd[] = {"",      "abc",     "\"1\"", "\"\"",       " 1",  "1 ", "nan",
+                                      "1e39",  "\"a,b\"", "0x1",   "+7",         "-0",  "01", "1.5e",
+                                      "\"1",   "1\"2",    "--1",   "\"1\"\"2\"", "inf", "1.", ".1",
+                                      "1e-60", "\"-3\"",  "\r",    "+-1"};
     size_t n = 0;
     for (int i = 0; i < fields; i++) {
         if (i)
@@ -172,7 +174,8 @@ static size_t random_row(uint64_t *seed, char *row, int fields, int trouble) {
             continue;
         }
         double x = ((double)rig_random(seed) - 1e9) / (double)(1 + rig_random(seed) % 100000);
-        n += (size_t)sprintf(row + n, rig_random(seed) % 2 ? "%.*g" : "%.*e", 1 + (int)(rig_random(seed) % 12), x);
+        n += (size_t)sprintf(row + n, rig_random(seed) % 2 ? "%.*g" : "%.*e",
+                             1 + (int)(rig_random(seed) % 12), x);
     }
     return n;
 }

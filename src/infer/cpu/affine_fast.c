@@ -5,8 +5,6 @@
 
 #include "infer/cpu/cpu_step.h"
 
-#pragma STDC FP_CONTRACT OFF
-
 struct coefficients {
     const float *scale, *offset;
     size_t step; /* 1, or 0 when one pair serves all channels */

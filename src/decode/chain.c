@@ -1,0 +1,233 @@
+/* chain.c: opening a chain. Everything that can be refused is refused here: names, parameters, shapes. What
+ * runs per record stands in worker_ctx.c. */
+#include "decode/chain.h"
+
+#include <string.h>
+
+#include "decode/chain_steps.h"
+#include "support/mem.h"
+#include "support/text.h"
+
+#define EXTRA_STEPS 2 /* a source step that nobody wrote, and a cast at the end */
+
+const sl_spec *chain_last(const struct chain *chain) {
+    return chain->step_count ? &chain->steps[chain->step_count - 1].out : &chain->source;
+}
+
+sl_status chain_add(struct chain *chain, const sl_transform *transform, const char *name, const json_t *value,
+                    sl_error *err) {
+    struct chain_step *step = &chain->steps[chain->step_count];
+    const sl_spec *in = chain_last(chain);
+    *step = (struct chain_step){.transform = transform};
+    step->params = (struct sl_params){.chain = chain, .name = name, .value = value};
+    sl_status status =
+        transform->open(&chain_host, &step->params, in, &step->out, &step->state, &step->scratch_nbytes, err);
+    if (status != SL_OK) {
+        char text[128];
+        error_append(err, " (step %zu, which gets %s)", chain->step_count + 1,
+                     spec_text(text, sizeof text, in));
+        return status;
+    }
+    chain->step_count++;
+    return SL_OK;
+}
+
+static bool is_name(const sl_transform *transform, const char *name) {
+    return strcmp(transform->name, name) == 0;
+}
+
+/* Whether a step can begin with what a record is. A user's transform is asked by opening it. */
+static bool takes_source(const sl_transform *transform, sl_kind kind) {
+    switch (kind) {
+    case SL_KIND_CSV:
+        return is_name(transform, "columns") || is_name(transform, "field");
+    case SL_KIND_JSON:
+        return is_name(transform, "columns") || is_name(transform, "field");
+    case SL_KIND_BYTES:
+    case SL_KIND_FIELDS:
+        return is_name(transform, "image.decode") || is_name(transform, "field");
+    case SL_KIND_TENSOR:
+    case SL_KIND_RANKED:
+        break;
+    }
+    return true;
+}
+
+static bool is_source_kind(sl_kind kind) {
+    return kind == SL_KIND_CSV || kind == SL_KIND_JSON || kind == SL_KIND_BYTES || kind == SL_KIND_FIELDS;
+}
+
+/* Puts the obvious step where records meet tensors: all numbers of a row or list, the image of a sample. */
+static sl_status add_source(struct chain *chain, sl_error *err) {
+    sl_kind kind = chain_last(chain)->kind;
+    bool numbers = kind == SL_KIND_CSV || kind == SL_KIND_JSON;
+    const char *name = numbers ? "columns" : "image.decode";
+    const sl_transform *transform = transform_find(name);
+    json_t *value = numbers ? json_string("all") : json_object();
+    /* The list of steps owns it from here on, so that it lives as long as the chain. */
+    if (!transform || !value || json_array_append_new(chain->json, value) != 0)
+        return error_set(err, SL_E_MEMORY, "cannot open a chain of transforms: out of memory");
+    chain->implicit = true;
+    return chain_add(chain, transform, name, value, err);
+}
+
+static bool is_builtin(const sl_transform *transform) {
+    for (const sl_transform *const *t = sl_transforms; *t; t++)
+        if (*t == transform)
+            return true;
+    return false;
+}
+
+static sl_status add_step(struct chain *chain, const char *name, const json_t *value, bool to_tensor,
+                          sl_error *err) {
+    const sl_transform *transform = NULL;
+    sl_status status = transform_load(&transform, name, chain->options.model_dir, err);
+    if (status != SL_OK)
+        return status;
+    sl_kind kind = chain_last(chain)->kind;
+    if (!to_tensor || chain->implicit || !is_source_kind(kind))
+        return chain_add(chain, transform, name, value, err);
+    if (is_builtin(transform)) {
+        if (!takes_source(transform, kind) && (status = add_source(chain, err)) != SL_OK)
+            return status;
+        return chain_add(chain, transform, name, value, err);
+    }
+    sl_error refused = {.status = SL_OK};
+    if (chain_add(chain, transform, name, value, &refused) == SL_OK)
+        return SL_OK;
+    sl_error second = {.status = SL_OK};
+    if (add_source(chain, &second) == SL_OK && chain_add(chain, transform, name, value, &second) == SL_OK)
+        return SL_OK;
+    return error_set(err, refused.status, "%s", refused.text);
+}
+
+/* One element of the list: "name" or {"name": parameters}. */
+static sl_status add_element(struct chain *chain, size_t i, const json_t *element, bool to_tensor,
+                             sl_error *err) {
+    if (json_is_string(element))
+        return add_step(chain, json_string_value(element), NULL, to_tensor, err);
+    if (json_is_object(element) && json_object_size(element) == 1) {
+        json_t *object = (json_t *)(uintptr_t)element; /* iterators of jansson take non-const */
+        void *it = json_object_iter(object);
+        return add_step(chain, json_object_iter_key(it), json_object_iter_value(it), to_tensor, err);
+    }
+    return error_set(
+        err, SL_E_MODEL,
+        "cannot use transform number %zu of the list: expected \"name\" or {\"name\": parameters}", i + 1);
+}
+
+static sl_status add_all(struct chain *chain, const sl_spec *target, const char *target_name, sl_error *err) {
+    size_t count = json_array_size(chain->json);
+    bool to_tensor = target && target->kind == SL_KIND_TENSOR;
+    for (size_t i = 0; i < count; i++) {
+        sl_status status = add_element(chain, i, json_array_get(chain->json, i), to_tensor, err);
+        if (status != SL_OK)
+            return status;
+    }
+    if (to_tensor && is_source_kind(chain_last(chain)->kind) && !chain->implicit) {
+        sl_status status = add_source(chain, err);
+        if (status != SL_OK)
+            return status;
+    }
+    chain->apply_count = chain->step_count;
+    return target ? chain_fit(chain, target, target_name, err) : SL_OK;
+}
+
+static bool is_known(const sl_spec *spec, int64_t *count) {
+    return spec && spec->kind == SL_KIND_TENSOR && sl_shape_count(spec->rank, spec->dims, count) &&
+           *count > 0;
+}
+
+static sl_status make(struct chain **out, const json_t *steps, const sl_spec *in, const sl_spec *target,
+                      const struct chain_options *options, sl_error *err) {
+    if (steps && !json_is_array(steps))
+        return error_set(err, SL_E_MODEL, "cannot use a chain of transforms: expected a list of steps");
+    struct chain *chain = mem_alloc(1, sizeof *chain);
+    if (!chain)
+        return error_set(err, SL_E_MEMORY, "cannot open a chain of transforms: out of memory");
+    arena_init(&chain->memory);
+    chain->json = steps ? json_deep_copy(steps) : json_array();
+    chain->steps = mem_alloc(json_array_size(chain->json) + EXTRA_STEPS, sizeof *chain->steps);
+    chain->options = *options;
+    chain->options.model_dir = arena_strdup(&chain->memory, options->model_dir ? options->model_dir : ".");
+    chain->source = *in;
+    /* Rows without names: "all" then means as many as the model takes. */
+    int64_t count;
+    if (!in->columns && in->column_count == 0 && is_known(target, &count))
+        chain->source.column_count = (size_t)count;
+    if (!chain->json || !chain->steps || !chain->options.model_dir) {
+        chain_close(chain);
+        return error_set(err, SL_E_MEMORY, "cannot open a chain of transforms: out of memory");
+    }
+    *out = chain;
+    return SL_OK;
+}
+
+sl_status chain_open(struct chain **out, const json_t *steps, const sl_spec *in, const sl_spec *target,
+                     const char *target_name, const struct chain_options *options, sl_error *err) {
+    struct chain *chain = NULL;
+    sl_status status = make(&chain, steps, in, target, options, err);
+    if (status != SL_OK)
+        return status;
+    status = add_all(chain, target, target_name, err);
+    if (status != SL_OK) {
+        if (target_name)
+            error_append(err, " (transforms of '%s')", text_quote(target_name));
+        chain_close(chain);
+        return status;
+    }
+    *out = chain;
+    return SL_OK;
+}
+
+void chain_close(struct chain *chain) {
+    if (!chain)
+        return;
+    for (size_t i = chain->step_count; i-- > 0;)
+        if (chain->steps[i].transform->close)
+            chain->steps[i].transform->close(&chain_host, chain->steps[i].state);
+    mem_free(chain->steps);
+    json_decref(chain->json);
+    arena_clear(&chain->memory);
+    mem_free(chain);
+}
+
+const sl_spec *chain_spec(const struct chain *chain) {
+    return chain->apply_count ? &chain->steps[chain->apply_count - 1].out : &chain->source;
+}
+
+bool chain_affine(const struct chain *chain, sl_affine *affine) {
+    if (chain->lowered)
+        *affine = chain->affine;
+    return chain->lowered;
+}
+
+void chain_source(const sl_record *record, sl_value *value) {
+    *value = (sl_value){.kind = SL_KIND_BYTES, .bytes = record->bytes};
+    switch (record->kind) {
+    case SL_RECORD_CSV:
+        value->kind = SL_KIND_CSV;
+        break;
+    case SL_RECORD_JSON:
+        value->kind = SL_KIND_JSON;
+        break;
+    case SL_RECORD_BYTES:
+        break;
+    case SL_RECORD_FIELDS:
+        value->kind = SL_KIND_FIELDS;
+        value->fields = record->fields;
+        value->field_count = record->field_count;
+        break;
+    }
+}
+
+sl_spec chain_source_spec(sl_record_kind kind, const char *const *columns, size_t column_count,
+                          size_t max_record_nbytes) {
+    sl_value value;
+    sl_record record = {.kind = kind};
+    chain_source(&record, &value);
+    return (sl_spec){.kind = value.kind,
+                     .max_nbytes = max_record_nbytes,
+                     .columns = columns,
+                     .column_count = columns ? column_count : 0};
+}

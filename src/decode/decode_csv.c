@@ -1,0 +1,261 @@
+/* decode_csv.c: a CSV row's fields as floats. See decode_csv.h for the two ways and why. */
+#include "decode/decode_csv.h"
+
+#include <csv.h>
+#include <string.h>
+
+#include "decode/chain_steps.h"
+#include "decode/worker_ctx.h"
+#include "support/mem.h"
+#include "support/number.h"
+#include "support/text.h"
+
+#define SHOWN_NBYTES 40 /* of a field's text in a reject */
+
+sl_status csv_reader_open(struct csv_reader *csv, char delimiter, bool nonfinite, size_t max_row_nbytes,
+                          sl_error *err) {
+    *csv = (struct csv_reader){
+        .delimiter = delimiter ? delimiter : ',', .nonfinite = nonfinite, .max_row_nbytes = max_row_nbytes};
+    csv->entry = mem_map(CSV_MAX_FIELD_NBYTES);
+    csv->text = mem_map(max_row_nbytes + 1);
+    csv->fields = mem_map(CSV_MAX_FIELDS * sizeof *csv->fields);
+    if (csv->entry && csv->text && csv->fields)
+        return SL_OK;
+    csv_reader_close(csv);
+    return error_set(err, SL_E_MEMORY, "cannot reserve room for CSV rows: out of memory");
+}
+
+void csv_reader_close(struct csv_reader *csv) {
+    if (csv->entry)
+        mem_unmap(csv->entry, CSV_MAX_FIELD_NBYTES);
+    if (csv->text)
+        mem_unmap(csv->text, csv->max_row_nbytes + 1);
+    if (csv->fields)
+        mem_unmap(csv->fields, CSV_MAX_FIELDS * sizeof *csv->fields);
+    *csv = (struct csv_reader){.entry = NULL};
+}
+
+/* --- the fast way: numbers scanned where they stand --- */
+
+static bool scan_all(const char *p, const char *end, char delimiter, size_t count, float *out) {
+    for (size_t i = 0; i < count; i++) {
+        p = number_scan_f32(p, end, &out[i]);
+        if (!p)
+            return false;
+        if (i + 1 == count)
+            return p == end;
+        if (p == end || *p != delimiter)
+            return false;
+        p++;
+    }
+    return false;
+}
+
+/* The byte after the next delimiter, or NULL when the row ends before. */
+static const char *next_field(const char *p, const char *end, char delimiter) {
+    p = memchr(p, delimiter, (size_t)(end - p));
+    return p ? p + 1 : NULL;
+}
+
+/* Columns must ascend; anything else goes the slow way. */
+static bool scan_some(const char *p, const char *end, char delimiter, size_t expected,
+                      const uint32_t *columns, size_t count, float *out) {
+    size_t field = 0; /* the one that begins at p, while p is not NULL */
+    if (memchr(p, '"', (size_t)(end - p)))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        for (; p && field < columns[i]; field++)
+            p = next_field(p, end, delimiter);
+        if (!p || field != columns[i])
+            return false;
+        p = number_scan_f32(p, end, &out[i]);
+        if (!p || (p != end && *p != delimiter))
+            return false;
+        p = p == end ? NULL : p + 1;
+        field++;
+    }
+    if (!expected)
+        return true;
+    for (; p; field++)
+        p = next_field(p, end, delimiter);
+    return field == expected;
+}
+
+bool csv_fast_floats(const struct csv_reader *csv, sl_slice row, size_t expected, const uint32_t *columns,
+                     size_t count, float *out) {
+    if (row.nbytes == 0)
+        return false;
+    const char *end = row.data + row.nbytes;
+    if (!columns)
+        return scan_all(row.data, end, csv->delimiter, count, out);
+    return scan_some(row.data, end, csv->delimiter, expected, columns, count, out);
+}
+
+/* --- the slow way: a split into texts --- */
+
+static bool too_many(struct csv_reader *csv) {
+    csv->fault_code = "too-many-fields";
+    csv->fault = "row has more than 65536 fields";
+    return false;
+}
+
+static bool split_plain(struct csv_reader *csv, sl_slice row) {
+    const char *p = row.data, *end = row.data + row.nbytes;
+    csv->base = row.data;
+    for (;;) {
+        const char *stop = row.nbytes ? memchr(p, csv->delimiter, (size_t)(end - p)) : NULL;
+        if (csv->field_count == CSV_MAX_FIELDS)
+            return too_many(csv);
+        csv->fields[csv->field_count++] = (struct csv_span){.start = (uint32_t)(p - row.data),
+                                                            .nbytes = (uint32_t)((stop ? stop : end) - p)};
+        if (!stop)
+            return true;
+        p = stop + 1;
+    }
+}
+
+/* libcsv must not trim, must not end the row early, and must not allocate: the row is already cut. */
+static int never(unsigned char c) {
+    (void)c;
+    return 0;
+}
+
+static void *refuse(void *p, size_t nbytes) {
+    (void)p;
+    (void)nbytes;
+    return NULL;
+}
+
+static void take_field(void *data, size_t nbytes, void *user) {
+    struct csv_reader *csv = user;
+    if (csv->field_count == CSV_MAX_FIELDS || nbytes > csv->max_row_nbytes - csv->text_nbytes) {
+        too_many(csv);
+        return;
+    }
+    csv->fields[csv->field_count++] =
+        (struct csv_span){.start = (uint32_t)csv->text_nbytes, .nbytes = (uint32_t)nbytes};
+    if (nbytes)
+        memcpy(csv->text + csv->text_nbytes, data, nbytes);
+    csv->text_nbytes += nbytes;
+}
+
+static bool split_quoted(struct csv_reader *csv, sl_slice row) {
+    struct csv_parser parser;
+    csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
+    csv_set_delim(&parser, (unsigned char)csv->delimiter);
+    csv_set_space_func(&parser, never);
+    csv_set_term_func(&parser, never);
+    csv_set_realloc_func(&parser, refuse);
+    /* The buffer is ours and is not freed through the parser: a field past it is an error of the row. */
+    parser.entry_buf = (unsigned char *)csv->entry;
+    parser.entry_size = CSV_MAX_FIELD_NBYTES;
+
+    csv->base = csv->text;
+    csv->text_nbytes = 0;
+    size_t done = csv_parse(&parser, row.data, row.nbytes, take_field, NULL, csv);
+    if (done == row.nbytes && csv_fini(&parser, take_field, NULL, csv) == 0)
+        return csv->fault == NULL;
+    if (csv_error(&parser) == CSV_ENOMEM) {
+        csv->fault_code = "field-too-long";
+        csv->fault = "row has a field of more than 1 MiB";
+    } else {
+        csv->fault_code = "bad-quotes";
+        csv->fault = done == row.nbytes ? "row ends inside a quoted field"
+                                        : "row has a quote where RFC 4180 allows none";
+    }
+    return false;
+}
+
+static sl_status split(sl_ctx *ctx, sl_slice row) {
+    struct csv_reader *csv = &ctx->worker->csv;
+    csv->field_count = 0;
+    csv->fault = csv->fault_code = NULL;
+    if (row.nbytes > csv->max_row_nbytes)
+        return reject_set(ctx, "decode", "row-too-long", "row has %zu bytes, at most %zu are allowed",
+                          row.nbytes, csv->max_row_nbytes);
+    bool quoted = row.nbytes && memchr(row.data, '"', row.nbytes);
+    if (quoted ? split_quoted(csv, row) : split_plain(csv, row))
+        return SL_OK;
+    return reject_set(ctx, "decode", csv->fault_code, "%s", csv->fault);
+}
+
+static sl_slice field_text(const struct csv_reader *csv, uint32_t column) {
+    struct csv_span span = csv->fields[column];
+    return (sl_slice){.data = csv->base + span.start, .nbytes = span.nbytes};
+}
+
+/* "column 'age'", or "column 3" where there are no names. */
+static void column_text(const sl_ctx *ctx, uint32_t column, char *text, size_t cap) {
+    const sl_spec *source = &ctx->chain->source;
+    struct buf b;
+    buf_init_fixed(&b, text, cap);
+    if (source->columns && column < source->column_count)
+        buf_printf(&b, "column '%.60s'", text_quote(source->columns[column]));
+    else
+        buf_printf(&b, "column %u", (unsigned)column);
+}
+
+static sl_status reject_number(sl_ctx *ctx, uint32_t column, sl_slice text, enum number_error why) {
+    char name[80];
+    column_text(ctx, column, name, sizeof name);
+    if (why == NUMBER_EMPTY)
+        return reject_set(ctx, "decode", "missing-value", "%s is empty", name);
+    size_t shown = text.nbytes < SHOWN_NBYTES ? text.nbytes : SHOWN_NBYTES;
+    const char *more = shown < text.nbytes ? "..." : "";
+    const char *quoted = text_quote_n(text.data, shown);
+    if (why == NUMBER_NONFINITE)
+        return reject_set(ctx, "decode", "not-finite", "%s: '%s%s' is not a finite number", name, quoted,
+                          more);
+    return reject_set(ctx, "decode", "not-a-number", "%s: '%s%s' is not a number", name, quoted, more);
+}
+
+static sl_status ragged(sl_ctx *ctx, size_t expected, const char *least) {
+    size_t have = ctx->worker->csv.field_count;
+    return reject_set(ctx, "decode", "ragged-row", "row has %zu field%s, expected %s%zu", have,
+                      have == 1 ? "" : "s", least, expected);
+}
+
+sl_status csv_slow_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
+                          float *out) {
+    struct csv_reader *csv = &ctx->worker->csv;
+    sl_status status = split(ctx, row);
+    if (status != SL_OK)
+        return status;
+    if (!columns)
+        expected = count;
+    if (expected && csv->field_count != expected)
+        return ragged(ctx, expected, "");
+    for (size_t i = 0; i < count; i++) {
+        uint32_t column = columns ? columns[i] : (uint32_t)i;
+        if (column >= csv->field_count)
+            return ragged(ctx, (size_t)column + 1, "at least ");
+        sl_slice text = field_text(csv, column);
+        enum number_error why = number_read_f32(text.data, text.nbytes, csv->nonfinite, &out[i]);
+        if (why != NUMBER_OK)
+            return reject_number(ctx, column, text, why);
+    }
+    return SL_OK;
+}
+
+/* --- what the host offers --- */
+
+sl_status csv_read_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
+                          float *out) {
+    if (csv_fast_floats(&ctx->worker->csv, row, expected, columns, count, out))
+        return SL_OK;
+    return csv_slow_floats(ctx, row, expected, columns, count, out);
+}
+
+sl_status csv_read_all_floats(sl_ctx *ctx, sl_slice row, size_t count, float *out) {
+    return csv_read_floats(ctx, row, count, NULL, count, out);
+}
+
+sl_status csv_read_field(sl_ctx *ctx, sl_slice row, uint32_t column, sl_slice *field) {
+    sl_status status = split(ctx, row);
+    if (status != SL_OK)
+        return status;
+    if (column >= ctx->worker->csv.field_count)
+        return ragged(ctx, (size_t)column + 1, "at least ");
+    *field = field_text(&ctx->worker->csv, column);
+    return SL_OK;
+}

@@ -1,0 +1,1 @@
+rthis is no image

@@ -1,0 +1,1 @@
+m{"d":{"a":1,"\u0062":2,"x":[true,false,null,"\ud83d\ude00"]}}

@@ -1,0 +1,118 @@
+/* test_transform_columns.c: what columns and field refuse when the plan is made. What they do to records
+ * stands in test_decode_csv.c and test_decode_json.c. */
+#include "tests/unit/chain_rig.h"
+
+static const char *const names[] = {"id", "age", "name", "age"};
+
+static sl_spec named(void) {
+    return chain_source_spec(SL_RECORD_CSV, names, 4, 100);
+}
+
+static sl_spec plain(sl_record_kind kind) {
+    return chain_source_spec(kind, NULL, 0, 100);
+}
+
+static void refused(const char *steps, sl_spec in, const char *transform, const char *why, const char *gets) {
+    struct rig rig;
+    char text[400];
+    snprintf(text, sizeof text, "cannot use transform '%s': %s (step 1, which gets %s)", transform, why,
+             gets);
+    RIG_REFUSED(rig_open(&rig, steps, in, NULL), text);
+}
+
+START_TEST(columns) {
+    const char *t = "columns", *row = "a csv row";
+    refused("[{\"columns\": [\"nam\"]}]", named(), t,
+            "the header has no 'nam', its 4 columns begin with 'id', 'age', 'name', 'age'", row);
+    refused("[{\"columns\": [\"age\"]}]", named(), t, "the header has 'age' 2 times", row);
+    refused("[{\"columns\": [4]}]", named(), t, "there is no column 4, the header has 4", row);
+    refused("[{\"columns\": [-1]}]", plain(SL_RECORD_CSV), t, "-1 is no column index", row);
+    refused("[{\"columns\": [65536]}]", plain(SL_RECORD_CSV), t, "65536 is no column index", row);
+    refused("[{\"columns\": [\"age\"]}]", plain(SL_RECORD_CSV), t,
+            "column 'age' is asked for by name, the csv has no header", row);
+    refused("[{\"columns\": \"all\"}]", plain(SL_RECORD_CSV), t,
+            "how many \"all\" are is not known, list them", row);
+    refused("[{\"columns\": \"some\"}]", named(), t, "expected a list of columns or \"all\", not \"some\"",
+            row);
+    refused("[\"columns\"]", named(), t, "expected a list of columns or \"all\", not \"\"", row);
+    refused("[{\"columns\": []}]", named(), t, "its value is a list, expected a text", row);
+    refused("[{\"columns\": [1.5]}]", named(), t,
+            "its value is a number, expected a list of texts and integers", row);
+    refused("[{\"columns\": [0]}]", plain(SL_RECORD_JSON), t, "json members have names, 0 is a number",
+            "a json value");
+    refused("[{\"columns\": [0]}]", plain(SL_RECORD_BYTES), t, "it takes a csv row or a json value",
+            "a file");
+}
+END_TEST
+
+START_TEST(all_of_a_header) {
+    struct rig rig;
+    RIG_OK(rig_open(&rig, "[{\"columns\": \"all\"}]", named(), NULL));
+    ck_assert_int_eq(chain_spec(rig.chain)->dims[0], 4);
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "1,2,3,4"));
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,2,3"), "ragged-row", "row has 3 fields, expected 4");
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,2,,4"), "missing-value", "column 'name' is empty");
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(most_columns) {
+    struct rig rig;
+    size_t used = 0, most = 65536;
+    char *steps = malloc(most * 8 + 64);
+    used += (size_t)sprintf(steps, "[{\"columns\": [");
+    for (size_t i = 0; i < most; i++)
+        used += (size_t)sprintf(steps + used, "%s%zu", i ? "," : "", i);
+    strcpy(steps + used, "]}]");
+    RIG_OK(rig_open(&rig, steps, plain(SL_RECORD_CSV), NULL));
+    rig_close(&rig);
+    strcpy(steps + used, ",0]}]");
+    refused(steps, plain(SL_RECORD_CSV), "columns", "more than 65536 columns", "a csv row");
+    free(steps);
+}
+END_TEST
+
+START_TEST(field) {
+    const char *t = "field";
+    refused("[{\"field\": \"a\"}]", named(), t, "a csv row has columns, use {\"columns\": [...]}",
+            "a csv row");
+    refused("[{\"field\": \"a\"}]", plain(SL_RECORD_BYTES), t, "it takes a json value or a sample", "a file");
+    refused("[\"field\"]", plain(SL_RECORD_JSON), t,
+            "expected the name of a part, as in {\"field\": \"jpg\"}", "a json value");
+    refused("[{\"field\": 3}]", plain(SL_RECORD_JSON), t, "its value is an integer, expected a text",
+            "a json value");
+}
+END_TEST
+
+START_TEST(parts_of_a_sample) {
+    struct rig rig;
+    sl_field fields[] = {{{"txt", 3}, {"abc", 3}}, {{"json", 4}, {"{\"x\": 5}", 8}}, {{"txt2", 4}, {"d", 1}}};
+    sl_value in = {.kind = SL_KIND_FIELDS, .fields = fields, .field_count = 3};
+    RIG_OK(rig_open(&rig, "[{\"field\": \"txt\"}]", plain(SL_RECORD_FIELDS), NULL));
+    RIG_OK(rig_apply(&rig, &in));
+    ck_assert_int_eq(rig.out.kind, SL_KIND_BYTES);
+    ck_assert_ptr_eq(rig.out.bytes.data, fields[0].data.data);
+    fields[2].name = fields[0].name;
+    RIG_REJECT(rig_apply(&rig, &in), "duplicate-key", "the sample has 'txt' twice");
+    in.field_count = 0;
+    RIG_REJECT(rig_apply(&rig, &in), "missing-value", "the sample has no 'txt'");
+    rig_close(&rig);
+    in.field_count = 3;
+    RIG_OK(rig_open(&rig, "[{\"field\": \"json\"}, {\"columns\": [\"x\"]}]", plain(SL_RECORD_FIELDS), NULL));
+    RIG_OK(rig_apply(&rig, &in));
+    ck_assert(rig_floats(&rig)[0] == 5.0f);
+    rig_close(&rig);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("transform_columns");
+    TCase *tc = tcase_create("transform_columns");
+    tcase_add_test(tc, columns);
+    tcase_add_test(tc, all_of_a_header);
+    tcase_add_test(tc, most_columns);
+    tcase_add_test(tc, field);
+    tcase_add_test(tc, parts_of_a_sample);
+    suite_add_tcase(suite, tc);
+    return harness_run(suite);
+}

@@ -1,0 +1,185 @@
+/* columns.c: numbers out of a CSV row or a JSON object, by name or by index, as one row of floats. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sluice/transform.h"
+
+extern const sl_transform transform_columns;
+
+#define MAX_COLUMNS 65536u
+#define SHOWN 8 /* names listed when one is not found */
+
+struct columns {
+    bool all;
+    bool json;
+    size_t expected; /* fields a row must have; 0: any */
+    size_t count;
+    uint32_t *indexes;        /* csv */
+    const char *const *names; /* json */
+};
+
+static void columns_close(const sl_host *host, void *state) {
+    struct columns *columns = state;
+    if (!columns)
+        return;
+    host->free(columns->indexes);
+    host->free((void *)(uintptr_t)columns->names);
+    host->free(columns);
+}
+
+/* A few of the header's names, for the message about one that is not there. */
+static void list_names(const sl_spec *in, char text[200]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < in->column_count && i < SHOWN && used < 200; i++) {
+        int nbytes = snprintf(text + used, 200 - used, "%s'%.30s'", i ? ", " : "", in->columns[i]);
+        used += nbytes > 0 ? (size_t)nbytes : 0;
+    }
+}
+
+static sl_status find_name(const sl_host *host, const sl_spec *in, const char *name, uint32_t *index,
+                           sl_error *err) {
+    size_t hits = 0;
+    if (!in->columns)
+        return host->fail(err, SL_E_MODEL,
+                          "cannot use transform 'columns': column '%s' is asked for by name, the csv has no "
+                          "header",
+                          name);
+    for (size_t i = 0; i < in->column_count; i++) {
+        if (strcmp(in->columns[i], name) == 0) {
+            *index = (uint32_t)i;
+            hits++;
+        }
+    }
+    if (hits == 1)
+        return SL_OK;
+    if (hits > 1)
+        return host->fail(err, SL_E_MODEL, "cannot use transform 'columns': the header has '%s' %zu times",
+                          name, hits);
+    char names[200];
+    list_names(in, names);
+    return host->fail(err, SL_E_MODEL,
+                      "cannot use transform 'columns': the header has no '%s', its %zu columns begin with %s",
+                      name, in->column_count, names);
+}
+
+static sl_status take_index(const sl_host *host, const sl_spec *in, int64_t number, uint32_t *index,
+                            sl_error *err) {
+    if (number < 0 || number >= (int64_t)MAX_COLUMNS)
+        return host->fail(err, SL_E_MODEL, "cannot use transform 'columns': %lld is no column index",
+                          (long long)number);
+    if (in->columns && (uint64_t)number >= in->column_count)
+        return host->fail(err, SL_E_MODEL,
+                          "cannot use transform 'columns': there is no column %lld, the header has %zu",
+                          (long long)number, in->column_count);
+    *index = (uint32_t)number;
+    return SL_OK;
+}
+
+static sl_status open_list(const sl_host *host, const sl_params *params, const sl_spec *in,
+                           struct columns *columns, sl_error *err) {
+    const char **names = host->alloc(columns->count * sizeof *names);
+    columns->names = names;
+    columns->indexes = host->alloc(columns->count * sizeof *columns->indexes);
+    if (!names || !columns->indexes)
+        return host->fail(err, SL_E_MEMORY, "cannot open transform 'columns': out of memory");
+    for (size_t i = 0; i < columns->count; i++) {
+        const char *text = NULL;
+        int64_t number = 0;
+        sl_status status = host->param_item(params, "", i, &text, &number, err);
+        if (status != SL_OK)
+            return status;
+        if (columns->json && !text)
+            return host->fail(err, SL_E_MODEL,
+                              "cannot use transform 'columns': json members have names, %lld is a number",
+                              (long long)number);
+        if (columns->json)
+            names[i] = text;
+        else if (text)
+            status = find_name(host, in, text, &columns->indexes[i], err);
+        else
+            status = take_index(host, in, number, &columns->indexes[i], err);
+        if (status != SL_OK)
+            return status;
+    }
+    return SL_OK;
+}
+
+static sl_status open_all(const sl_host *host, const sl_params *params, const sl_spec *in,
+                          struct columns *columns, sl_error *err) {
+    const char *word = "";
+    sl_status status = host->param_text(params, "", &word, err);
+    if (status != SL_OK)
+        return status;
+    if (strcmp(word, "all") != 0)
+        return host->fail(err, SL_E_MODEL,
+                          "cannot use transform 'columns': expected a list of columns or \"all\", not \"%s\"",
+                          word);
+    if (in->column_count == 0)
+        return host->fail(err, SL_E_MODEL,
+                          "cannot use transform 'columns': how many \"all\" are is not known, list them");
+    columns->all = true;
+    columns->count = in->column_count;
+    return SL_OK;
+}
+
+static sl_status columns_open(const sl_host *host, const sl_params *params, const sl_spec *in, sl_spec *out,
+                              void **state, size_t *scratch_nbytes, sl_error *err) {
+    if (in->kind != SL_KIND_CSV && in->kind != SL_KIND_JSON)
+        return host->fail(err, SL_E_MODEL,
+                          "cannot use transform 'columns': it takes a csv row or a json value");
+    struct columns *columns = host->alloc(sizeof *columns);
+    if (!columns)
+        return host->fail(err, SL_E_MEMORY, "cannot open transform 'columns': out of memory");
+    columns->json = in->kind == SL_KIND_JSON;
+    columns->expected = in->columns ? in->column_count : 0;
+    columns->count = host->param_count(params, "");
+    sl_status status;
+    if (columns->count > MAX_COLUMNS)
+        status = host->fail(err, SL_E_MODEL, "cannot use transform 'columns': more than 65536 columns");
+    else
+        status = columns->count ? open_list(host, params, in, columns, err)
+                                : open_all(host, params, in, columns, err);
+    if (status != SL_OK) {
+        columns_close(host, columns);
+        return status;
+    }
+    *out = (sl_spec){.kind = SL_KIND_TENSOR,
+                     .dtype = SL_FLOAT,
+                     .rank = 1,
+                     .dims = {(int64_t)columns->count},
+                     .max_nbytes = columns->count * sizeof(float)};
+    *state = columns;
+    *scratch_nbytes = 0;
+    return SL_OK;
+}
+
+static sl_status columns_apply(const void *state, const sl_host *host, sl_ctx *ctx, const sl_value *in,
+                               sl_value *out) {
+    const struct columns *columns = state;
+    float *x = out->tensor.data;
+    if (columns->json && columns->all)
+        return host->json_floats(ctx, in, columns->count, x);
+    if (columns->json)
+        return host->json_members_floats(ctx, in, columns->names, columns->count, x);
+    if (columns->all)
+        return host->csv_all_floats(ctx, in, columns->count, x);
+    return host->csv_floats(ctx, in, columns->expected, columns->indexes, columns->count, x);
+}
+
+static const sl_param_doc docs[] = {
+    {"", "list of names and 0-based indexes, or \"all\"", NULL, "the columns, in the order of the result"},
+    {NULL, NULL, NULL, NULL},
+};
+
+const sl_transform transform_columns = {
+    .abi = SL_TRANSFORM_ABI,
+    .nbytes = sizeof(sl_transform),
+    .name = "columns",
+    .summary = "numbers out of a csv row or a json object",
+    .shapes = "csv row or json -> float [n]",
+    .params = docs,
+    .open = columns_open,
+    .close = columns_close,
+    .apply = columns_apply,
+};

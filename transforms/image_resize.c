@@ -1,0 +1,482 @@
+/* image_resize.c: u8 images to another size, to the byte as Pillow's Image.resize does it up to version 12:
+ * the filter widened by the scale when an image shrinks, coefficients with 22 bits after the point, rows
+ * first, then columns. (Pillow 13 begins with the columns where the height shrinks by more than twice as many
+ * pixels as the width, and may differ there.)
+ *
+ * Every sum is an exact integer, so the plain loops and the AVX2 ones give the same bytes. The coefficients
+ * of the last size are kept in the worker's scratch: pictures of one size pay for them once. The host may
+ * zero the tail of the scratch between records; a seal behind the coefficients tells. */
+#include <math.h>
+#include <string.h>
+
+#include "sluice/transform.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+extern const sl_transform transform_image_resize;
+
+#define MAX_SIDE 65500
+#define POINT_BITS 22 /* of a coefficient; 8 of a pixel and a sign and headroom make 32 */
+#define HALF (1 << (POINT_BITS - 1))
+#define SPLIT_BITS 11 /* a coefficient as two 16-bit halves for pmaddwd */
+#define SEAL 0x5ea1u
+
+enum filter { NEAREST, BOX, BILINEAR, BICUBIC, LANCZOS };
+
+static const struct {
+    const char *name;
+    double support;
+} filters[] = {
+    [NEAREST] = {"nearest", 0.0}, [BOX] = {"box", 0.5},         [BILINEAR] = {"bilinear", 1.0},
+    [BICUBIC] = {"bicubic", 2.0}, [LANCZOS] = {"lanczos", 3.0},
+};
+
+/* How one side goes from `in` to `out` pixels: output i is the sum over t < count[i] of input first[i] + t
+ * times k[i * taps + t]. `halves` has the same coefficients for pmaddwd: per four taps two pairs of low and
+ * two pairs of high parts. */
+struct axis {
+    int32_t in, out, taps, quads;
+    int32_t *first, *count, *k;
+    int16_t *halves;
+    uint32_t *seal; /* behind them all: SEAL while they stand */
+};
+
+struct resize {
+    int64_t shorter; /* or 0: */
+    int64_t h, w;
+    enum filter filter;
+    uint64_t max_pixels;
+    size_t axis_nbytes, weights_nbytes; /* parts of the scratch */
+    void (*rows)(const struct axis *axis, const uint8_t *in, uint8_t *out, int64_t row_count, int channels);
+    void (*columns)(const struct axis *axis, const uint8_t *in, int32_t row, uint8_t *out, size_t pitch);
+};
+
+/* The head of the scratch: the coefficients that are there now. */
+struct scratch {
+    struct axis x, y;
+};
+
+/* --- coefficients --- */
+
+static double sinc(double x) {
+    x *= 3.14159265358979323846;
+    return x == 0.0 ? 1.0 : sin(x) / x;
+}
+
+static double weight(enum filter filter, double x) {
+    double a = fabs(x);
+    switch (filter) {
+    case BOX:
+        return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
+    case BILINEAR:
+        return a < 1.0 ? 1.0 - a : 0.0;
+    case BICUBIC:
+        if (a < 1.0)
+            return ((-0.5 + 2.0) * a - (-0.5 + 3.0)) * a * a + 1;
+        return a < 2.0 ? (((a - 5) * a + 8) * a - 4) * -0.5 : 0.0;
+    case LANCZOS:
+        return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+    case NEAREST:
+        break;
+    }
+    return 0.0;
+}
+
+/* Taps of one output of an axis, at most. */
+static int32_t tap_count(enum filter filter, int32_t in, int32_t out) {
+    double scale = (double)in / out;
+    return (int32_t)ceil(filters[filter].support * (scale < 1.0 ? 1.0 : scale)) * 2 + 1;
+}
+
+static int32_t to_fixed(double x) {
+    return (int32_t)(x * (1 << POINT_BITS) + (x < 0 ? -0.5 : 0.5));
+}
+
+static void split_taps(struct axis *axis, int32_t i) {
+    int16_t *halves = axis->halves + (size_t)i * (size_t)axis->quads * 8;
+    const int32_t *k = axis->k + (size_t)i * (size_t)axis->taps;
+    memset(halves, 0, (size_t)axis->quads * 8 * sizeof *halves);
+    for (int32_t t = 0; t < axis->count[i]; t++) {
+        int16_t *quad = halves + (size_t)(t / 4) * 8;
+        quad[t % 4] = (int16_t)(k[t] & ((1 << SPLIT_BITS) - 1));
+        quad[4 + t % 4] = (int16_t)(k[t] >> SPLIT_BITS);
+    }
+}
+
+static void fill_axis(struct axis *axis, enum filter filter, double *weights) {
+    double scale = (double)axis->in / axis->out;
+    double wide = scale < 1.0 ? 1.0 : scale;
+    double support = filters[filter].support * wide, narrow = 1.0 / wide;
+    for (int32_t i = 0; i < axis->out; i++) {
+        double center = (i + 0.5) * scale, sum = 0.0;
+        int32_t first = (int32_t)(center - support + 0.5), end = (int32_t)(center + support + 0.5);
+        first = first < 0 ? 0 : first;
+        end = end > axis->in ? axis->in : end;
+        int32_t *k = axis->k + (size_t)i * (size_t)axis->taps;
+        for (int32_t t = 0; t < end - first; t++) {
+            weights[t] = weight(filter, (t + first - center + 0.5) * narrow);
+            sum += weights[t];
+        }
+        for (int32_t t = 0; t < end - first; t++)
+            k[t] = to_fixed(sum != 0.0 ? weights[t] / sum : weights[t]);
+        axis->first[i] = first;
+        axis->count[i] = end - first;
+        split_taps(axis, i);
+    }
+}
+
+/* Room for any axis: out * taps is at most 2 * support * max(in, out) + 3 * out. */
+static size_t axis_room(enum filter filter) {
+    size_t taps = (size_t)((2.0 * filters[filter].support + 3.0) * MAX_SIDE);
+    size_t halves = 2 * (taps + (size_t)3 * MAX_SIDE); /* rounded up to fours, in two halves of 16 bits */
+    return (taps + (size_t)2 * MAX_SIDE) * sizeof(int32_t) + halves * sizeof(int16_t) + 64;
+}
+
+static void use_axis(struct axis *axis, char *room, enum filter filter, int32_t in, int32_t out,
+                     double *weights) {
+    if (axis->in == in && axis->out == out && *axis->seal == SEAL)
+        return;
+    int32_t taps = tap_count(filter, in, out);
+    *axis = (struct axis){.in = in, .out = out, .taps = taps, .quads = (taps + 3) / 4};
+    axis->first = (int32_t *)(void *)room;
+    axis->count = axis->first + out;
+    axis->k = axis->count + out;
+    axis->halves = (int16_t *)(void *)(axis->k + (size_t)out * (size_t)taps);
+    axis->seal = (uint32_t *)(void *)(axis->halves + (size_t)out * (size_t)axis->quads * 8);
+    fill_axis(axis, filter, weights);
+    *axis->seal = SEAL;
+}
+
+/* --- the plain passes --- */
+
+static uint8_t clip(int32_t sum) {
+    sum >>= POINT_BITS;
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
+static void row_plain(const struct axis *axis, const uint8_t *in, uint8_t *out, int32_t from, int channels) {
+    for (int32_t i = from; i < axis->out; i++) {
+        const int32_t *k = axis->k + (size_t)i * (size_t)axis->taps;
+        const uint8_t *p = in + (size_t)axis->first[i] * (size_t)channels;
+        for (int c = 0; c < channels; c++) {
+            int32_t sum = HALF;
+            for (int32_t t = 0; t < axis->count[i]; t++)
+                sum += p[(size_t)t * (size_t)channels + (size_t)c] * k[t];
+            out[(size_t)i * (size_t)channels + (size_t)c] = clip(sum);
+        }
+    }
+}
+
+static void rows_plain(const struct axis *axis, const uint8_t *in, uint8_t *out, int64_t row_count,
+                       int channels) {
+    size_t in_pitch = (size_t)axis->in * (size_t)channels, out_pitch = (size_t)axis->out * (size_t)channels;
+    for (int64_t y = 0; y < row_count; y++, in += in_pitch, out += out_pitch)
+        row_plain(axis, in, out, 0, channels);
+}
+
+#define TILE 64 /* columns summed side by side */
+
+static inline __attribute__((always_inline)) void column_tile(const uint8_t *in, size_t pitch,
+                                                              const int32_t *k, int32_t count, uint8_t *out) {
+    int32_t sum[TILE];
+    for (int x = 0; x < TILE; x++)
+        sum[x] = HALF;
+    for (int32_t t = 0; t < count; t++, in += pitch) {
+        int32_t kt = k[t];
+        for (int x = 0; x < TILE; x++)
+            sum[x] += in[x] * kt;
+    }
+    for (int x = 0; x < TILE; x++)
+        out[x] = clip(sum[x]);
+}
+
+/* `in` begins with row number `row` of the picture; no output reads one before it. */
+static inline __attribute__((always_inline)) void columns_body(const struct axis *axis, const uint8_t *in,
+                                                               int32_t row, uint8_t *out, size_t pitch) {
+    for (int32_t i = 0; i < axis->out; i++, out += pitch) {
+        const int32_t *k = axis->k + (size_t)i * (size_t)axis->taps;
+        const uint8_t *from = in + (size_t)(axis->first[i] - row) * pitch;
+        size_t x = 0;
+        for (; x + TILE <= pitch; x += TILE)
+            column_tile(from + x, pitch, k, axis->count[i], out + x);
+        for (; x < pitch; x++) {
+            int32_t sum = HALF;
+            for (int32_t t = 0; t < axis->count[i]; t++)
+                sum += from[(size_t)t * pitch + x] * k[t];
+            out[x] = clip(sum);
+        }
+    }
+}
+
+static void columns_plain(const struct axis *axis, const uint8_t *in, int32_t row, uint8_t *out,
+                          size_t pitch) {
+    columns_body(axis, in, row, out, pitch);
+}
+
+/* --- the same with AVX2 --- */
+
+#if defined(__x86_64__)
+
+/* One RGB pixel from four taps a step: both halves of the register hold the same 16 bytes, the lower one
+ * arranges pixels 0 and 1 as pairs per channel, the upper one pixels 2 and 3. The sums wrap modulo 2^32 on
+ * their way and are right at the end. */
+__attribute__((target("avx2"))) static void rgb_pixel(const uint8_t *in, const int16_t *halves, int32_t count,
+                                                      uint8_t *out) {
+    const __m256i arrange = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1,
+                                             9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+    const __m256i low_pairs = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    const __m256i high_pairs = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (int32_t t = 0; t < count; t += 4, in += 12, halves += 8) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)in);
+        __m256i pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), arrange);
+        __m256i k = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)halves));
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(k, low_pairs)));
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(k, high_pairs)));
+    }
+    __m256i both = _mm256_add_epi32(low, _mm256_slli_epi32(high, SPLIT_BITS));
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+    sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(HALF)), POINT_BITS);
+    sum = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
+    uint32_t rgb = (uint32_t)_mm_cvtsi128_si32(sum);
+    memcpy(out, &rgb, 3);
+}
+
+/* Outputs whose last load would pass the end of the row are left to the plain loop. */
+static int32_t safe_outputs(const struct axis *axis) {
+    int32_t i = axis->out;
+    while (i > 0 && (int64_t)axis->first[i - 1] * 3 + (int64_t)((axis->count[i - 1] + 3) / 4) * 12 + 4 >
+                        (int64_t)axis->in * 3)
+        i--;
+    return i;
+}
+
+__attribute__((target("avx2"))) static void rows_avx2(const struct axis *axis, const uint8_t *in,
+                                                      uint8_t *out, int64_t row_count, int channels) {
+    if (channels != 3) {
+        rows_plain(axis, in, out, row_count, channels);
+        return;
+    }
+    int32_t safe = safe_outputs(axis);
+    for (int64_t y = 0; y < row_count; y++, in += (size_t)axis->in * 3, out += (size_t)axis->out * 3) {
+        const int16_t *halves = axis->halves;
+        for (int32_t i = 0; i < safe; i++, halves += (size_t)axis->quads * 8)
+            rgb_pixel(in + (size_t)axis->first[i] * 3, halves, axis->count[i], out + (size_t)i * 3);
+        row_plain(axis, in, out, safe, 3);
+    }
+}
+
+__attribute__((target("avx2"))) static void columns_avx2(const struct axis *axis, const uint8_t *in,
+                                                         int32_t row, uint8_t *out, size_t pitch) {
+    columns_body(axis, in, row, out, pitch);
+}
+
+static void choose_passes(struct resize *resize) {
+    bool fast = __builtin_cpu_supports("avx2");
+    resize->rows = fast ? rows_avx2 : rows_plain;
+    resize->columns = fast ? columns_avx2 : columns_plain;
+}
+
+#else
+
+static void choose_passes(struct resize *resize) {
+    resize->rows = rows_plain;
+    resize->columns = columns_plain;
+}
+
+#endif
+
+/* --- plan time --- */
+
+static sl_status refuse(const sl_host *host, sl_error *err, const char *why) {
+    return host->fail(err, SL_E_MODEL, "cannot use transform 'image.resize': %s", why);
+}
+
+static bool is_side(double x) {
+    return x >= 1 && x <= MAX_SIDE && x == floor(x);
+}
+
+static sl_status read_size(const sl_host *host, const sl_params *params, struct resize *resize,
+                           sl_error *err) {
+    const double *size = NULL;
+    size_t count = 0;
+    bool sized = host->param_has(params, "size");
+    if (sized == host->param_has(params, "shorter"))
+        return refuse(host, err, "give it either 'shorter' or 'size'");
+    sl_status status = host->param_numbers(params, sized ? "size" : "shorter", &size, &count, err);
+    if (status != SL_OK)
+        return status;
+    if (count != (sized ? 2 : 1))
+        return refuse(host, err, sized ? "'size' must be [height, width]" : "'shorter' must be one number");
+    for (size_t i = 0; i < count; i++)
+        if (!is_side(size[i]))
+            return refuse(host, err, "a side must be a whole number from 1 to 65500");
+    resize->shorter = sized ? 0 : (int64_t)size[0];
+    resize->h = sized ? (int64_t)size[0] : 0;
+    resize->w = sized ? (int64_t)size[1] : 0;
+    return SL_OK;
+}
+
+static sl_status read_filter(const sl_host *host, const sl_params *params, struct resize *resize,
+                             sl_error *err) {
+    const char *name = "bilinear";
+    sl_status status = host->param_text(params, "filter", &name, err);
+    if (status != SL_OK)
+        return status;
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        if (strcmp(name, filters[i].name) == 0) {
+            resize->filter = (enum filter)i;
+            return SL_OK;
+        }
+    }
+    return host->fail(err, SL_E_MODEL,
+                      "cannot use transform 'image.resize': 'filter' is \"%s\", expected nearest, box, "
+                      "bilinear, bicubic or lanczos",
+                      name);
+}
+
+/* torchvision's rule for one number: the other side is int(n * long / short). */
+static void output_size(const struct resize *resize, int64_t h, int64_t w, int64_t *out_h, int64_t *out_w) {
+    *out_h = resize->shorter ? resize->shorter : resize->h;
+    *out_w = resize->shorter ? resize->shorter : resize->w;
+    if (resize->shorter && w <= h)
+        *out_h = resize->shorter * h / w;
+    else if (resize->shorter)
+        *out_w = resize->shorter * w / h;
+}
+
+static sl_status resize_open(const sl_host *host, const sl_params *params, const sl_spec *in, sl_spec *out,
+                             void **state, size_t *scratch_nbytes, sl_error *err) {
+    static const char *const keys[] = {"shorter", "size", "filter", NULL};
+    struct resize resize = {.max_pixels = host->max_pixels(params)};
+    if (in->kind != SL_KIND_TENSOR || in->dtype != SL_UINT8 || in->rank != 3 || in->dims[2] < 1)
+        return refuse(host, err, "it takes an image, uint8 [h,w,c]");
+    sl_status status = host->param_only(params, keys, err);
+    if (status == SL_OK)
+        status = read_size(host, params, &resize, err);
+    if (status == SL_OK)
+        status = read_filter(host, params, &resize, err);
+    if (status != SL_OK)
+        return status;
+    size_t c = (size_t)in->dims[2];
+    *out = *in;
+    if (in->dims[0] > 0 && in->dims[1] > 0)
+        output_size(&resize, in->dims[0], in->dims[1], &out->dims[0], &out->dims[1]);
+    else if (!resize.shorter)
+        out->dims[0] = resize.h, out->dims[1] = resize.w;
+    else
+        out->dims[0] = out->dims[1] = -1;
+    bool fixed = out->dims[0] > 0;
+    if (fixed && (uint64_t)out->dims[0] * (uint64_t)out->dims[1] > resize.max_pixels)
+        return refuse(host, err, "the result would have more pixels than an image may have");
+    out->max_nbytes = (fixed ? (size_t)(out->dims[0] * out->dims[1]) : (size_t)resize.max_pixels) * c;
+    choose_passes(&resize);
+    resize.axis_nbytes = (axis_room(resize.filter) + 63) / 64 * 64;
+    /* One output's taps, as doubles. */
+    resize.weights_nbytes = ((size_t)(2.0 * filters[resize.filter].support) * MAX_SIDE + 8) * sizeof(double);
+    *scratch_nbytes = 128 + 2 * resize.axis_nbytes + resize.weights_nbytes + (size_t)resize.max_pixels * c;
+    struct resize *kept = host->alloc(sizeof *kept);
+    if (!kept)
+        return host->fail(err, SL_E_MEMORY, "cannot open transform 'image.resize': out of memory");
+    *kept = resize;
+    *state = kept;
+    return SL_OK;
+}
+
+static void resize_close(const sl_host *host, void *state) {
+    host->free(state);
+}
+
+/* --- per record --- */
+
+/* Pillow walks the source in steps that it adds up, so we add them up too. */
+static void nearest(const uint8_t *in, int64_t h, int64_t w, size_t c, uint8_t *out, int64_t out_h,
+                    int64_t out_w, int32_t *from) {
+    double step = (double)w / (double)out_w, at = step * 0.5;
+    for (int64_t x = 0; x < out_w; x++, at += step)
+        from[x] = (int32_t)at < w ? (int32_t)at : (int32_t)w - 1;
+    step = (double)h / (double)out_h;
+    at = step * 0.5;
+    for (int64_t y = 0; y < out_h; y++, at += step) {
+        const uint8_t *row = in + (size_t)((int64_t)at < h ? (int64_t)at : h - 1) * (size_t)w * c;
+        for (int64_t x = 0; x < out_w; x++, out += c)
+            for (size_t i = 0; i < c; i++)
+                out[i] = row[(size_t)from[x] * c + i];
+    }
+}
+
+static sl_status filtered(const struct resize *resize, const sl_host *host, sl_ctx *ctx, const uint8_t *in,
+                          int64_t h, int64_t w, size_t c, uint8_t *out, int64_t out_h, int64_t out_w) {
+    char *scratch = host->scratch(ctx);
+    struct scratch *kept = (struct scratch *)(void *)scratch;
+    char *rooms = scratch + 128;
+    double *weights = (double *)(void *)(rooms + 2 * resize->axis_nbytes);
+    uint8_t *middle = (uint8_t *)weights + resize->weights_nbytes;
+    int64_t first = 0, rows = h;
+    if (h != out_h) {
+        use_axis(&kept->y, rooms + resize->axis_nbytes, resize->filter, (int32_t)h, (int32_t)out_h, weights);
+        const struct axis *y = &kept->y;
+        first = y->first[0];
+        rows = y->first[out_h - 1] + y->count[out_h - 1] - first;
+    }
+    if (w == out_w) {
+        resize->columns(&kept->y, in, 0, out, (size_t)w * c);
+        return SL_OK;
+    }
+    if ((uint64_t)out_w * (uint64_t)rows > resize->max_pixels)
+        return host->reject(ctx, "too-many-pixels", "resizing %lldx%lld pixels to %lldx%lld needs too many",
+                            (long long)w, (long long)h, (long long)out_w, (long long)out_h);
+    use_axis(&kept->x, rooms, resize->filter, (int32_t)w, (int32_t)out_w, weights);
+    size_t pitch = (size_t)out_w * c;
+    if (h == out_h) {
+        resize->rows(&kept->x, in, out, h, (int)c);
+        return SL_OK;
+    }
+    resize->rows(&kept->x, in + (size_t)first * (size_t)w * c, middle, rows, (int)c);
+    resize->columns(&kept->y, middle, (int32_t)first, out, pitch);
+    return SL_OK;
+}
+
+static sl_status resize_apply(const void *state, const sl_host *host, sl_ctx *ctx, const sl_value *in,
+                              sl_value *out) {
+    const struct resize *resize = state;
+    int64_t h = in->tensor.dims[0], w = in->tensor.dims[1], out_h, out_w;
+    size_t c = (size_t)in->tensor.dims[2];
+    output_size(resize, h, w, &out_h, &out_w);
+    if (h > MAX_SIDE || w > MAX_SIDE || out_h > MAX_SIDE || out_w > MAX_SIDE ||
+        (uint64_t)out_h * (uint64_t)out_w > resize->max_pixels)
+        return host->reject(ctx, "too-many-pixels", "resizing %lldx%lld pixels gives %lldx%lld, too many",
+                            (long long)w, (long long)h, (long long)out_w, (long long)out_h);
+    out->tensor.dims[0] = out_h;
+    out->tensor.dims[1] = out_w;
+    if (h == out_h && w == out_w) {
+        memcpy(out->tensor.data, in->tensor.data, (size_t)h * (size_t)w * c);
+        return SL_OK;
+    }
+    if (resize->filter == NEAREST) {
+        nearest(in->tensor.data, h, w, c, out->tensor.data, out_h, out_w, host->scratch(ctx));
+        return SL_OK;
+    }
+    return filtered(resize, host, ctx, in->tensor.data, h, w, c, out->tensor.data, out_h, out_w);
+}
+
+static const sl_param_doc docs[] = {
+    {"shorter", "integer", "(or size)", "the shorter side of the result; the other keeps the ratio"},
+    {"size", "[height, width]", "(or shorter)", "both sides of the result"},
+    {"filter", "nearest, box, bilinear, bicubic or lanczos", "bilinear", "Pillow's filters, antialiased"},
+    {NULL, NULL, NULL, NULL},
+};
+
+const sl_transform transform_image_resize = {
+    .abi = SL_TRANSFORM_ABI,
+    .nbytes = sizeof(sl_transform),
+    .name = "image.resize",
+    .summary = "scales an image, to the byte as Pillow does",
+    .shapes = "uint8 [h,w,c] -> uint8 [h',w',c]",
+    .params = docs,
+    .open = resize_open,
+    .close = resize_close,
+    .apply = resize_apply,
+};
