@@ -41,7 +41,7 @@ DEVICE_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/device/test_%,$(wil
 UNIT_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_% tests/unit/plugin_%,$(wildcard tests/unit/*.c)))
 TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/device/test_*.c tests/fault/test_*.c tests/pipeline/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
-PLUGINS := $(patsubst %.c,$(B)/%.so,$(wildcard tests/unit/plugin_*.c))
+PLUGINS := $(B)/tests/unit/test_transform.so $(B)/tests/unit/test_transform_abi.so
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
 # SIMD files carry their own flags; they are compiled everywhere and chosen at run time
@@ -85,9 +85,13 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
 
-$(B)/tests/unit/plugin_%.so: tests/unit/plugin_%.c
+# a user's transform, and one built for an ABI of another day
+$(B)/tests/unit/test_transform.so: tests/unit/plugin_example.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -fPIC -shared -o $@ $<
+$(B)/tests/unit/test_transform_abi.so: tests/unit/plugin_example.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -DPLUGIN_ABI=99 -fPIC -shared -o $@ $<
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/device/test_%: $(B)/tests/device/test_%.o $(DEVICE_HELPERS) $(B)/libsluice.a

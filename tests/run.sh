@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# run.sh [VARIANT] [PATTERN]: every test program and script of a variant, two at a time. A line each; the whole output of
+# those that fail; last of all "N passed, N failed, N skipped". A test ends with such a line of its own; one without it
+# counts as failed.
+set -u
+cd "$(dirname "$0")/.."
+VARIANT=${1:-release}
+PATTERN=${2:-}
+export SLUICE_TESTS_DIR=$PWD/tests
+export SLUICE_BIN=$PWD/build/$VARIANT/sluice
+export SLUICE_GOLDEN_IMAGES=$PWD/tests/golden/images
+export SLUICE_VARIANT=$VARIANT
+export LC_ALL=C
+JOBS=${JOBS:-$(nproc)}
+LOGS=build/$VARIANT/logs
+rm -rf "$LOGS" && mkdir -p "$LOGS"
+case $VARIANT in # a sanitizer sees more when check does not fork
+asan | tsan) export CK_FORK=no ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 ;;
+esac
+TIMEOUT=${TIMEOUT:-300}
+
+list() {
+    local t
+    for t in build/"$VARIANT"/tests/{unit,device,fault,pipeline}/test_*; do
+        case $t in *.o | *.d | *.so | *'*') ;; *) echo "$t" ;; esac
+    done
+    for t in build/"$VARIANT"/tests/fuzz/replay_*; do
+        case $t in *.o | *.d | *'*') ;; *) echo "$t tests/fuzz/corpus/${t##*/replay_}" ;; esac
+    done
+    ls tests/cli/*.sh tests/pipeline/*.sh 2>/dev/null | grep -v '/common.sh$'
+    [ "$VARIANT" = release ] && ls tests/layers.sh tests/headers.sh tests/lint.sh
+}
+
+one() { # COMMAND...: runs it, leaves NAME.log and NAME.result
+    local name status begun counts seconds
+    name=$(basename "$1" .sh)
+    case $1 in */cli/*) name=cli_$name ;; */pipeline/*.sh) name=pipeline_$name ;; esac
+    begun=$(date +%s%N)
+    timeout -k 5 "$TIMEOUT" "$@" >"$LOGS/$name.log" 2>&1 </dev/null
+    status=$?
+    seconds=$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { printf "%.1f", ns / 1e9 }')
+    counts=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$LOGS/$name.log" | tail -n 1)
+    if [ -z "$counts" ]; then
+        counts="0 passed, 1 failed, 0 skipped"
+    elif [ $status -ne 0 ] && [[ $counts == *", 0 failed,"* ]]; then
+        counts="${counts/, 0 failed,/, 1 failed,}"
+    fi
+    echo "$counts" >"$LOGS/$name.result"
+    printf '%-36s %s  %s s\n' "$name" "$counts" "$seconds"
+    if [[ $counts != *", 0 failed,"* ]]; then
+        echo "---- $name (status $status) ----"
+        tail -n 60 "$LOGS/$name.log"
+        echo "----"
+    fi
+}
+export -f one
+export LOGS TIMEOUT
+
+list | grep -E "$PATTERN" | xargs -d '\n' -P "$JOBS" -I{} bash -c 'one $1' _ {}
+
+cat "$LOGS"/*.result | awk -v variant="$VARIANT" '
+    { passed += $1; failed += $3; skipped += $5 }
+    END {
+        printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+        exit failed > 0 || passed == 0
+    }'
