@@ -31,7 +31,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 # no contraction: a product and a sum round twice on every machine, so scores do not depend on the compiler
 BASE := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -ffp-contract=off -fno-math-errno $(LIB_CFLAGS) $(VARIANT_$(VARIANT))
 ALL_CFLAGS = $(BASE) $(WARN) -Wconversion $(CFLAGS)
-TEST_CFLAGS = $(BASE) $(WARN) -I. -Itests/unit -Itests/device $(CFLAGS)
+TEST_CFLAGS = $(BASE) $(WARN) -Wno-format-truncation -I. -Itests/unit -Itests/device $(CFLAGS)
 ALL_LDFLAGS = $(LINK_$(VARIANT)) $(LDFLAGS)
 
 SRC := $(sort $(shell find src transforms -name '*.c'))
@@ -51,7 +51,7 @@ SIMD_avx2 := -mavx2
 SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 
-.PHONY: all $(VARIANTS) test bench torture fuzz clean install help detect
+.PHONY: FORCE all $(VARIANTS) test bench torture fuzz clean install help detect
 all: detect $(B)/sluice
 $(VARIANTS): all
 
@@ -68,9 +68,14 @@ $(B)/.detected: Makefile
 $(B)/sluice: $(B)/src/main.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $< $(B)/libsluice.a $(LIB_LIBS)
 
-$(B)/libsluice.a: $(LIB_OBJ)
+$(B)/libsluice.a: $(LIB_OBJ) $(B)/.objects
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(LIB_OBJ)
+# a source that went away must leave the library too
+$(B)/.objects: FORCE
+	@mkdir -p $(B)
+	@echo '$(LIB_OBJ)' | cmp -s - $@ || echo '$(LIB_OBJ)' >$@
+FORCE:
 
 $(B)/%_avx2.o: %_avx2.c
 	@mkdir -p $(@D)
@@ -100,7 +105,7 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
-.PRECIOUS: $(B)/%.o
+.SECONDARY:
 
 test: all $(TESTS) $(FUZZERS) $(PLUGINS)
 	@tests/run.sh $(VARIANT)

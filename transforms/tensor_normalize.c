@@ -1,6 +1,7 @@
-/* tensor_normalize.c: (x * scale - mean) / std as one multiply and one add per value, in float32, with
- * factors made in double when the plan is. It can be left to the device as its first kernel, and gives the
- * same bits here. */
+/* tensor_normalize.c: (x * scale - mean) / std as one multiply and one add per value, with factors made when
+ * the plan is. Pixels are done in float32; that can be left to the device as its first kernel, and gives the
+ * same bits here. Columns are done in double and rounded once: a column may be large against its spread, and
+ * in float32 the sum would lose what is left of it. */
 #include <math.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ extern const sl_transform transform_tensor_normalize;
 
 struct normalize {
     float *scale, *offset;
+    double *wide; /* pairs of scale and offset, for columns */
     size_t count; /* channels, or 1 for all */
     bool u8;
     bool chw; /* [h,w,c] becomes [c,h,w] */
@@ -21,6 +23,7 @@ static void normalize_close(const sl_host *host, void *state) {
         return;
     host->free(n->scale);
     host->free(n->offset);
+    host->free(n->wide);
     host->free(n);
 }
 
@@ -70,12 +73,15 @@ static sl_status read_factors(const sl_host *host, const sl_params *params, cons
             mean_count, std_count, channels);
     n->scale = host->alloc(n->count * sizeof *n->scale);
     n->offset = host->alloc(n->count * sizeof *n->offset);
-    if (!n->scale || !n->offset)
+    n->wide = host->alloc(2 * n->count * sizeof *n->wide);
+    if (!n->scale || !n->offset || !n->wide)
         return host->fail(err, SL_E_MEMORY, "cannot open transform 'tensor.normalize': out of memory");
     for (size_t c = 0; c < n->count; c++) {
         double m = mean[mean_count == 1 ? 0 : c], s = std[std_count == 1 ? 0 : c];
         n->scale[c] = (float)(scale / s);
         n->offset[c] = (float)(-m / s);
+        n->wide[2 * c] = scale / s;
+        n->wide[2 * c + 1] = -m / s;
         if (!isfinite(n->scale[c]) || !isfinite(n->offset[c]))
             return refuse(host, err, "'scale', 'mean' and 'std' must give finite factors, and 'std' not 0");
     }
@@ -121,10 +127,15 @@ static void run_u8(const uint8_t *x, size_t step, size_t count, float scale, flo
         y[i * y_step] = (float)x[i * step] * scale + offset;
 }
 
-static void run_f32(const float *x, size_t step, size_t count, float scale, float offset, float *y,
-                    size_t y_step) {
+static void run_f32(const float *x, size_t step, size_t count, const double *wide, float *y, size_t y_step) {
     for (size_t i = 0; i < count; i++)
-        y[i * y_step] = x[i * step] * scale + offset;
+        y[i * y_step] = (float)((double)x[i * step] * wide[0] + wide[1]);
+}
+
+/* A row of columns, each with its own pair: the usual case. */
+static void run_columns(const float *x, size_t count, const double *wide, float *y) {
+    for (size_t i = 0; i < count; i++)
+        y[i] = (float)((double)x[i] * wide[2 * i] + wide[2 * i + 1]);
 }
 
 static sl_status normalize_apply(const void *state, const sl_host *host, sl_ctx *ctx, const sl_value *in,
@@ -147,6 +158,10 @@ static sl_status normalize_apply(const void *state, const sl_host *host, sl_ctx 
         groups *= channels;
         channels = 1;
     }
+    if (!n->u8 && groups == 1 && n->count == channels) {
+        run_columns(t->data, channels, n->wide, out->tensor.data);
+        return SL_OK;
+    }
     for (size_t c = 0; c < channels; c++) {
         float scale = n->scale[n->count == 1 ? 0 : c], offset = n->offset[n->count == 1 ? 0 : c];
         float *y = (float *)out->tensor.data + (n->chw ? c * groups : c);
@@ -154,7 +169,8 @@ static sl_status normalize_apply(const void *state, const sl_host *host, sl_ctx 
         if (n->u8)
             run_u8((const uint8_t *)t->data + c, channels, groups, scale, offset, y, y_step);
         else
-            run_f32((const float *)t->data + c, channels, groups, scale, offset, y, y_step);
+            run_f32((const float *)t->data + c, channels, groups, n->wide + (n->count == 1 ? 0 : 2 * c), y,
+                    y_step);
     }
     return SL_OK;
 }
@@ -162,7 +178,7 @@ static sl_status normalize_apply(const void *state, const sl_host *host, sl_ctx 
 static bool normalize_lower(const void *state, sl_affine *affine) {
     const struct normalize *n = state;
     *affine = (sl_affine){.scale = n->scale, .offset = n->offset, .count = n->count, .chw = n->chw};
-    return true;
+    return n->u8;
 }
 
 static const sl_param_doc docs[] = {

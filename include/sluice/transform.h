@@ -98,7 +98,7 @@ typedef struct sl_host {
 
     /* Per record. Each returns SL_OK, or rejects the record (as `reject` does) and returns SL_E_DATA. */
     sl_status (*reject)(sl_ctx *ctx, const char *code, const char *format,
-                        ...);      /* always returns SL_E_DATA */
+                        ...); /* always returns SL_E_DATA */
     /* This worker's scratch of this step, 64-byte aligned. Zeroed at first, and kept from record to record,
      * but pages of it past the first may read as zeros again. */
     void *(*scratch)(sl_ctx *ctx);

@@ -16,6 +16,7 @@ struct stream {
     /* As filter_ops.read: 0 at the end, -1 with err. */
     ssize_t (*read)(struct stream *stream, void *data, size_t cap, sl_error *err);
     uint64_t offset; /* decompressed bytes delivered so far */
+    bool cut_off;    /* after -1: the shard ends too early, what it has is good */
 };
 
 struct container_options {
@@ -41,15 +42,18 @@ struct container_ops {
                        uint64_t skip_records, sl_error *err);
     /* Fills an empty block with at least one whole record, or leaves it empty at the end. SL_E_DATA when the
      * rest of the shard cannot be read; records before the damage were delivered by earlier calls or come in
-     * this block with SL_OK first. */
+     * this block with SL_OK first. Texts do not name the shard: the reader does. */
     sl_status (*next)(struct container *container, struct block *block, sl_error *err);
     /* The header row of the current shard (csv_header only), valid after the first next(); empty otherwise.
      */
     sl_slice (*header)(const struct container *container);
+    /* Members of the current shard that are no records (links, devices, hidden names); may be NULL. */
+    uint64_t (*left_out)(const struct container *container);
     void (*close)(struct container *container);
 };
 
-extern const struct container_ops *const container_table[]; /* ended by NULL */
+extern const struct container_ops container_csv, container_jsonl, container_tar, container_file;
+extern const struct container_ops *const container_table[]; /* ended by NULL; asked in this order */
 
 const struct container_ops *container_by_name(const char *name);
 /* By --content-type; NULL when nobody takes it. */

@@ -1,9 +1,12 @@
-/* container_file.c: a file that is one record: an image, a document. Also the table of containers. */
+/* container_file.c: a shard that is one record: an image. Its key is the file's name. */
 #include <string.h>
-#include <strings.h>
 
-#include "archive/containers.h"
+#include "archive/container.h"
+#include "archive/content.h"
 #include "support/mem.h"
+
+#define CHUNK_NBYTES (1u << 20)
+#define MAX_KEY 4096u
 
 struct container {
     struct container_options options;
@@ -16,7 +19,7 @@ struct container {
 static sl_status open_file(struct container **out, const struct container_options *options, sl_error *err) {
     struct container *c = mem_alloc(1, sizeof *c);
     if (!c)
-        return error_set(err, SL_E_MEMORY, "out of memory for a container");
+        return error_set(err, SL_E_MEMORY, "out of memory for the file container");
     c->options = *options;
     *out = c;
     return SL_OK;
@@ -24,58 +27,62 @@ static sl_status open_file(struct container **out, const struct container_option
 
 static sl_status start_file(struct container *c, struct stream *stream, const char *shard_name,
                             uint64_t skip_records, sl_error *err) {
+    const char *slash = strrchr(shard_name, '/');
     (void)err;
     c->stream = stream;
-    c->name = shard_name;
+    c->name = slash ? slash + 1 : shard_name;
     c->skip = skip_records;
     c->done = false;
     return SL_OK;
 }
 
-static void add_cut(struct block *block, const char *name, uint64_t length, const char *code,
-                    const char *reason) {
-    size_t n = strlen(name);
-    n = n < 4096 ? n : 4096;
-    struct cut *cut = &block->cuts[block->cut_count++];
-    *cut = (struct cut){.length = length, .reject_code = code, .reject_reason = reason};
-    if (block->cap - block->size >= n) {
-        cut->key_start = (uint32_t)block->size;
-        cut->key_nbytes = (uint16_t)n;
-        memcpy(block->data + block->size, name, n);
+/* Reads the file behind `start`; of one that is too long only the length is of interest. -1 on damage. */
+static int read_all(struct container *c, struct block *block, size_t start, uint64_t *length, sl_error *err) {
+    for (size_t end = start;;) {
+        if (*length > c->options.max_record_nbytes || end == block->cap)
+            end = start;
+        size_t room = block->cap - end;
+        ssize_t n =
+            c->stream->read(c->stream, block->data + end, room < CHUNK_NBYTES ? room : CHUNK_NBYTES, err);
+        if (n <= 0)
+            return (int)n;
+        end += (size_t)n;
+        *length += (uint64_t)n;
+        block->size = end > block->size ? end : block->size;
     }
-    cut->nbytes = code ? 0 : (uint32_t)length;
-    block->size += n;
-    block->first_record = 0;
+}
+
+static void reject(struct cut *cut, const char *code, const char *reason) {
+    cut->reject_code = code;
+    cut->reject_reason = reason;
 }
 
 static sl_status next_file(struct container *c, struct block *block, sl_error *err) {
-    uint64_t length = 0;
-    ssize_t n = 1;
     if (c->done || c->skip)
         return SL_OK;
     c->done = true;
-    bool too_long = false;
-    while (n > 0) {
-        if (too_long)
-            block->size = 0; /* only the length is of interest now */
-        size_t room = block->cap - block->size;
-        n = c->stream->read(c->stream, block->data + block->size, room < 1u << 20 ? room : 1u << 20, err);
-        if (n > 0) {
-            length += (uint64_t)n;
-            block->size += (size_t)n;
+    size_t key = strnlen(c->name, MAX_KEY);
+    if (key >= block->cap)
+        return error_set(err, SL_E_INTERNAL, "a block of %zu bytes is too small", block->cap);
+    memcpy(block->data, c->name, key);
+    block->size = key;
+    struct cut cut = {.start = (uint32_t)key, .key_nbytes = (uint16_t)key};
+    sl_error damage = {0};
+    if (read_all(c, block, key, &cut.length, &damage) < 0) {
+        if (!c->stream->cut_off || !c->options.allow_truncated) {
+            if (err)
+                *err = damage;
+            return damage.status;
         }
-        too_long = length > c->options.max_record_nbytes;
+        reject(&cut, "truncated", "the file is cut off");
+    } else if (cut.length > c->options.max_record_nbytes || cut.length > block->cap - key) {
+        reject(&cut, "too-long", "the file is longer than is allowed (--max-record-size)");
+    } else if (!cut.length) {
+        reject(&cut, "empty", "the file is empty");
+    } else {
+        cut.nbytes = (uint32_t)cut.length;
     }
-    if (n < 0 && !c->options.allow_truncated)
-        return err->status;
-    if (n < 0)
-        add_cut(block, c->name, length, "truncated", "the file is cut off");
-    else if (too_long)
-        add_cut(block, c->name, length, "too-long", "record is longer than --max-record-size");
-    else if (!length)
-        add_cut(block, c->name, 0, "empty", "the file is empty");
-    else
-        add_cut(block, c->name, length, NULL, NULL);
+    block->cuts[block->cut_count++] = cut;
     return SL_OK;
 }
 
@@ -88,9 +95,9 @@ static void close_file(struct container *c) {
     mem_free(c);
 }
 
-static bool is_image(const unsigned char *head, size_t nbytes) {
-    return (nbytes >= 3 && !memcmp(head, "\xff\xd8\xff", 3)) ||
-           (nbytes >= 8 && !memcmp(head, "\x89PNG\r\n\x1a\n", 8));
+static bool matches(const unsigned char *head, size_t nbytes) {
+    const char *image = content_image(head, nbytes);
+    return image && (!strcmp(image, "a JPEG image") || !strcmp(image, "a PNG image"));
 }
 
 static const char *const types[] = {"application/x-image", "image/jpeg", "image/png",
@@ -100,7 +107,7 @@ static const char *const suffixes[] = {".jpg", ".jpeg", ".png", NULL};
 const struct container_ops container_file = {.name = "file",
                                              .content_types = types,
                                              .suffixes = suffixes,
-                                             .matches = is_image,
+                                             .matches = matches,
                                              .kind = SL_RECORD_BYTES,
                                              .take_records = 1,
                                              .open = open_file,
@@ -108,23 +115,3 @@ const struct container_ops container_file = {.name = "file",
                                              .next = next_file,
                                              .header = header,
                                              .close = close_file};
-
-const struct container_ops *const container_table[] = {&container_csv, &container_jsonl, &container_tar,
-                                                       &container_file, NULL};
-
-const struct container_ops *container_by_name(const char *name) {
-    for (const struct container_ops *const *c = container_table; *c; c++)
-        if (!strcmp((*c)->name, name))
-            return *c;
-    return NULL;
-}
-
-/* "text/csv; charset=utf-8" is text/csv. */
-const struct container_ops *container_by_content_type(const char *content_type) {
-    size_t n = strcspn(content_type, "; ");
-    for (const struct container_ops *const *c = container_table; *c; c++)
-        for (const char *const *type = (*c)->content_types; *type; type++)
-            if (strlen(*type) == n && !strncasecmp(*type, content_type, n))
-                return *c;
-    return NULL;
-}

@@ -1,35 +1,40 @@
-/* container_tar.c: tar shards in WebDataset form: members that follow one another and share a key (the path
- * up to the first dot of its last part) are one sample, and what comes after that dot names the field.
- *
- * libarchive reads ustar, pax and GNU headers; the checks it leaves out are ours: the zero blocks at the end
- * (it takes an archive cut at a member's end for whole), archives that follow on one another (it drops them),
- * sparse members (10 KB become 12 GB), and names that climb. Members are never extracted: a name is only a
- * key. */
+/* container_tar.c: tar shards. libarchive reads ustar, pax and GNU headers; the checks it leaves out are
+ * here: the zero blocks at the end (it takes an archive cut at a member's end for whole), holes (10 KB of
+ * sparse member become 12 GB), and which damage is only a missing end. Members are never extracted: a name is
+ * only a key. tar_sample.c makes samples of the members. */
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <string.h>
 
-#include "archive/containers.h"
+#include "archive/container.h"
+#include "archive/content.h"
+#include "archive/tar_sample.h"
 #include "support/mem.h"
 #include "support/text.h"
 
-#define CHUNK_NBYTES (64u << 10) /* a multiple of 512, so the parser never straddles two chunks */
-#define MAX_KEY 1024u
+#define CHUNK_NBYTES (128u << 10) /* a multiple of 512: then libarchive copies nothing together */
+#define BLOCK 512u                /* of the format */
 
 struct container {
     struct container_options options;
-    unsigned char *chunk;
+    char *chunk;
+    locale_t locale; /* libarchive turns pax names into the thread's character set: it must be UTF-8 */
     /* of the shard at hand */
     struct stream *stream;
     struct archive *tar;
-    struct archive_entry *entry;      /* read but not used yet: it begins the next sample */
-    size_t chunk_start, chunk_nbytes; /* of the chunk that was handed out last */
-    uint64_t base;                    /* offset in the stream of the archive's first byte */
-    uint64_t delivered;               /* stream bytes given to the parser, since base */
-    uint64_t data_end;                /* stream offset after the last member's data */
-    uint64_t index, skip;
-    bool at_end, any_entry;
-    sl_error damage;
+    struct archive_entry *entry;
+    struct tar_member member; /* pending: it was not used yet, and begins the next sample */
+    bool pending;
+    uint64_t skip, left_out;
+    uint64_t zeros;     /* with which the stream so far ends */
+    uint64_t header_at; /* where the next header is, or the end */
+    bool stream_ended;  /* at its end, or at damage below (stream_err) */
+    bool told;          /* libarchive has met that end, too: a chunk is read ahead of it */
+    bool any, at_end;
+    sl_error stream_err; /* damage below the tar; what came before it is good */
+    sl_error damage;     /* status set: told when what came before is delivered */
+    bool cut_off;        /* the damage is only a missing end */
 };
 
 static sl_status open_tar(struct container **out, const struct container_options *options, sl_error *err) {
@@ -41,364 +46,246 @@ static sl_status open_tar(struct container **out, const struct container_options
         return error_set(err, SL_E_MEMORY, "out of memory for the tar container");
     }
     c->options = *options;
+    c->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); /* 0: pax names stay ASCII */
     *out = c;
     return SL_OK;
-}
-
-static void close_archive(struct container *c) {
-    if (c->tar)
-        archive_read_free(c->tar);
-    c->tar = NULL;
-    c->entry = NULL;
 }
 
 static void close_tar(struct container *c) {
     if (!c)
         return;
-    close_archive(c);
+    if (c->tar)
+        archive_read_free(c->tar);
+    if (c->locale)
+        freelocale(c->locale);
     mem_unmap(c->chunk, CHUNK_NBYTES);
     mem_free(c);
+}
+
+/* ---- the stream, as libarchive sees it
+ * -------------------------------------------------------------------------------------------------- */
+
+static void count_zeros(struct container *c, size_t nbytes) {
+    size_t zeros = 0;
+    while (zeros < nbytes && !c->chunk[nbytes - 1 - zeros])
+        zeros++;
+    c->zeros = zeros == nbytes ? c->zeros + nbytes : zeros;
+}
+
+static la_ssize_t read_chunk(struct archive *tar, void *arg, const void **data) {
+    struct container *c = arg;
+    size_t nbytes = 0;
+    (void)tar;
+    while (nbytes < CHUNK_NBYTES && !c->stream_ended) {
+        ssize_t n = c->stream->read(c->stream, c->chunk + nbytes, CHUNK_NBYTES - nbytes, &c->stream_err);
+        c->stream_ended = n <= 0;
+        nbytes += n > 0 ? (size_t)n : 0;
+    }
+    count_zeros(c, nbytes);
+    c->told = nbytes == 0;
+    *data = c->chunk;
+    return nbytes || c->stream_err.status == SL_OK ? (la_ssize_t)nbytes : ARCHIVE_FATAL;
 }
 
 static sl_status start_tar(struct container *c, struct stream *stream, const char *shard_name,
                            uint64_t skip_records, sl_error *err) {
     (void)shard_name;
-    (void)err;
-    close_archive(c);
+    if (c->tar)
+        archive_read_free(c->tar);
     c->stream = stream;
-    c->chunk_start = c->chunk_nbytes = 0;
-    c->base = c->delivered = c->data_end = c->index = 0;
+    c->entry = NULL;
     c->skip = skip_records;
-    c->at_end = c->any_entry = false;
-    c->damage.status = SL_OK;
-    return SL_OK;
-}
-
-/* Fills the chunk as far as the stream goes; false on damage. */
-static bool fill_chunk(struct container *c) {
-    c->chunk_start = c->chunk_nbytes = 0;
-    while (c->chunk_nbytes < CHUNK_NBYTES) {
-        ssize_t n = c->stream->read(c->stream, c->chunk + c->chunk_nbytes, CHUNK_NBYTES - c->chunk_nbytes,
-                                    &c->damage);
-        if (n < 0)
-            return c->chunk_nbytes > 0; /* what came before the damage is good */
-        if (n == 0)
-            break;
-        c->chunk_nbytes += (size_t)n;
-    }
-    return true;
-}
-
-static la_ssize_t read_chunk(struct archive *tar, void *arg, const void **data) {
-    struct container *c = arg;
-    (void)tar;
-    if (c->chunk_start < c->chunk_nbytes && c->delivered == 0) {
-        /* the rest of the chunk in which an archive that follows on another begins */
-    } else if (c->damage.status != SL_OK || !fill_chunk(c)) {
-        return ARCHIVE_FATAL;
-    }
-    *data = c->chunk + c->chunk_start;
-    la_ssize_t n = (la_ssize_t)(c->chunk_nbytes - c->chunk_start);
-    c->delivered += (uint64_t)n;
-    return n;
-}
-
-static sl_status tar_failed(struct container *c, const char *what) {
-    const char *why = c->tar ? archive_error_string(c->tar) : NULL;
-    if (c->damage.status == SL_OK)
-        error_set(&c->damage, SL_E_DATA, "tar is %s at byte %llu%s%s", what, (unsigned long long)c->data_end,
-                  why ? ": " : "", why ? text_quote(why) : "");
-    return c->damage.status;
-}
-
-static sl_status open_archive(struct container *c) {
+    c->left_out = c->zeros = c->header_at = 0;
+    c->pending = c->told = c->stream_ended = c->any = c->at_end = c->cut_off = false;
+    c->stream_err.status = c->damage.status = SL_OK;
     c->tar = archive_read_new();
-    if (!c->tar || archive_read_support_format_tar(c->tar) != ARCHIVE_OK)
-        return error_set(&c->damage, SL_E_MEMORY, "out of memory for the tar reader");
-    c->any_entry = false;
-    if (archive_read_open(c->tar, c, NULL, read_chunk, NULL) != ARCHIVE_OK)
-        return tar_failed(c, "damaged");
+    if (!c->tar || archive_read_support_format_tar(c->tar) != ARCHIVE_OK ||
+        archive_read_set_options(c->tar, "tar:read_concatenated_archives") != ARCHIVE_OK)
+        return error_set(err, SL_E_MEMORY, "out of memory for the tar reader");
     return SL_OK;
 }
 
-/* After the zero blocks: more zeros are padding; another archive is read on; anything else would be lost
- * silently. */
-static sl_status look_behind_end(struct container *c, bool *more) {
-    uint64_t used = (uint64_t)archive_filter_bytes(c->tar, 0);
-    uint64_t left = c->delivered - used;
-    size_t pos = left <= c->chunk_nbytes ? c->chunk_nbytes - (size_t)left : c->chunk_nbytes;
-    uint64_t offset = c->base + used;
-    *more = false;
-    for (;;) {
-        for (; pos < c->chunk_nbytes && !c->chunk[pos]; pos++)
-            offset++;
-        if (pos < c->chunk_nbytes)
-            break;
-        if (!fill_chunk(c))
-            return c->damage.status;
-        if (!c->chunk_nbytes)
-            return SL_OK;
-        pos = 0;
+/* Sets the damage, and whether it is only that the end is missing. What libarchive says of positions is not
+ * to be had after a fatal error. */
+static void set_damage(struct container *c, const char *what) {
+    const char *said = archive_error_string(c->tar);
+    if (c->told && c->stream_err.status != SL_OK) {
+        c->damage = c->stream_err;
+        c->cut_off = c->stream->cut_off;
+    } else if (!c->any && c->stream->offset >= BLOCK && said && strstr(said, "Unrecognized")) {
+        const char *like = content_refused((unsigned char *)c->chunk, BLOCK);
+        error_set(&c->damage, SL_E_DATA, "it is %s", like ? like : "not a tar archive");
+    } else if (c->told) {
+        c->cut_off = true;
+        error_set(&c->damage, SL_E_DATA, "tar is cut off at byte %llu",
+                  (unsigned long long)c->stream->offset);
+    } else {
+        error_set(&c->damage, SL_E_DATA, "tar is damaged in the %s at byte %llu%s%s%s", what,
+                  (unsigned long long)c->header_at, said ? " (" : "", said ? text_quote(said) : "",
+                  said ? ")" : "");
     }
-    size_t into = (size_t)(offset % 512);
-    if (into > pos)
-        return error_set(&c->damage, SL_E_DATA, "tar is followed by other bytes at byte %llu",
-                         (unsigned long long)offset);
-    c->chunk_start = pos - into;
-    c->base = offset - into;
-    c->delivered = 0;
-    close_archive(c);
-    *more = true;
-    return open_archive(c);
 }
 
-/* The next member's header into c->entry, or the end. */
-static sl_status next_entry(struct container *c) {
-    for (;;) {
-        if (!c->tar) {
-            if (!fill_chunk(c))
-                return c->damage.status;
-            if (!c->chunk_nbytes) { /* a file of no bytes: a shard of no records */
-                c->at_end = true;
-                return SL_OK;
-            }
-            sl_status st = open_archive(c);
-            if (st != SL_OK)
-                return st;
-        }
-        int rc = archive_read_next_header(c->tar, &c->entry);
-        if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) {
-            c->any_entry = true;
-            return SL_OK;
-        }
-        c->entry = NULL;
-        if (rc != ARCHIVE_EOF)
-            return tar_failed(c, "damaged");
-        uint64_t used = c->base + (uint64_t)archive_filter_bytes(c->tar, 0);
-        if (c->damage.status != SL_OK)
-            return c->damage.status;
-        if (used < (c->data_end + 511) / 512 * 512 + 512)
-            return tar_failed(c, "cut off (it has no end)");
-        bool more;
-        sl_status st = look_behind_end(c, &more);
-        if (st != SL_OK)
-            return st;
-        if (!more) {
-            c->at_end = true;
-            return SL_OK;
-        }
+/* ---- members
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Whether all that follows the last member is zeros, of one block at least. */
+static bool has_end(const struct container *c) {
+    uint64_t rest = c->stream->offset - c->header_at;
+    return c->told && c->stream_err.status == SL_OK && rest >= BLOCK && c->zeros >= rest;
+}
+
+/* The next member's header into c->entry; false at the end, or with damage set. All data of the member before
+ * was read or skipped. */
+static bool next_entry(struct container *c) {
+    int rc = ARCHIVE_OK;
+    if (c->any)
+        c->header_at = (uint64_t)archive_filter_bytes(c->tar, 0);
+    else
+        rc = archive_read_open(c->tar, c, NULL, read_chunk, NULL);
+    if (rc == ARCHIVE_OK)
+        rc = archive_read_next_header(c->tar, &c->entry);
+    if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) {
+        c->any = true;
+        return true;
     }
+    c->entry = NULL;
+    bool empty = c->stream_ended && c->stream_err.status == SL_OK && !c->stream->offset;
+    if (empty || has_end(c))
+        c->at_end = true;
+    else
+        set_damage(c, "header");
+    return false;
+}
+
+/* Its name as the archive has it; NULL when it cannot be told. */
+static const char *entry_name(struct container *c) {
+    const char *said = archive_error_string(c->tar);
+    if (said && strstr(said, "Pathname"))
+        return NULL; /* not UTF-8 though pax says so; libarchive has put something else there */
+    return archive_entry_pathname(c->entry);
+}
+
+/* The member's bytes to `data`, or nowhere when that is NULL. False with damage set. */
+static bool read_member(struct container *c, char *data) {
+    const uint64_t nbytes = c->member.nbytes;
+    uint64_t done = 0;
+    const void *piece;
+    size_t n;
+    la_int64_t at;
+    int rc = data ? ARCHIVE_OK : archive_read_data_skip(c->tar);
+    while (data && (rc = archive_read_data_block(c->tar, &piece, &n, &at)) == ARCHIVE_OK) {
+        if ((uint64_t)at != done || n > nbytes - done) {
+            error_set(&c->damage, SL_E_DATA, "tar member at byte %llu is not as long as it says",
+                      (unsigned long long)c->header_at);
+            return false;
+        }
+        memcpy(data + done, piece, n);
+        done += n;
+    }
+    bool whole = data ? rc == ARCHIVE_EOF && done == nbytes : rc == ARCHIVE_OK || rc == ARCHIVE_WARN;
+    if (!whole)
+        set_damage(c, "member");
+    return whole;
+}
+
+/* The next member that is a file into c->member; links, devices and hidden names are left out. */
+static bool next_member(struct container *c) {
+    struct tar_member *m = &c->member;
+    for (;;) {
+        archive_clear_error(c->tar);
+        if (!next_entry(c))
+            return false;
+        mode_t type = archive_entry_filetype(c->entry);
+        tar_member_init(m, entry_name(c));
+        if (type == AE_IFREG && !archive_entry_hardlink(c->entry) && !m->hidden)
+            break;
+        c->left_out += type != AE_IFDIR;
+        if (!read_member(c, NULL))
+            return false;
+    }
+    int64_t size = archive_entry_size(c->entry);
+    m->nbytes = (uint64_t)(size > 0 ? size : 0);
+    m->offset = c->header_at;
+    m->end = (uint64_t)archive_filter_bytes(c->tar, 0) + m->nbytes;
+    m->sparse = archive_entry_sparse_count(c->entry) > 0;
+    return true;
 }
 
 /* ---- samples
  * -------------------------------------------------------------------------------------------------- */
 
-/* Why a name cannot be a key, or NULL. */
-static const char *hostile(const char *name) {
-    size_t n = strlen(name);
-    if (!n || name[0] == '/')
-        return "the member's name is empty or absolute";
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return "the member's name has control characters";
-    if (!text_is_utf8(name, n))
-        return "the member's name is not UTF-8";
-    for (const char *p = name; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-        if (p[0] == '.' && p[1] == '.' && (!p[2] || p[2] == '/'))
-            return "the member's name climbs out with '..'";
-    return n > MAX_KEY ? "the member's name is too long" : NULL;
+static void deliver(struct container *c, struct tar_sample *sample) {
+    c->skip -= !sample->keep;
+    tar_sample_end(sample);
 }
 
-static const char *entry_name(struct archive_entry *entry) {
-    const char *name = archive_entry_pathname(entry);
-    if (!name)
-        name = archive_entry_pathname_utf8(entry);
-    if (name && name[0] == '.' && name[1] == '/')
-        name += 2;
-    return name ? name : "";
-}
-
-/* Bytes of the key: up to the first dot after the last slash (a dot that begins the part belongs to it). */
-static size_t key_nbytes(const char *name) {
-    const char *slash = strrchr(name, '/'), *part = slash ? slash + 1 : name;
-    const char *dot = *part ? strchr(part + 1, '.') : NULL;
-    return dot ? (size_t)(dot - name) : strlen(name);
-}
-
-/* A sample under construction in the block. */
-struct sample {
-    struct block *block;
-    struct cut cut;
-    char key[MAX_KEY + 1];
-    size_t key_nbytes, start;
-    bool skipped; /* before the resume point: walked over, not kept */
-};
-
-static void reject(struct sample *s, const char *code, const char *reason) {
-    if (!s->cut.reject_code) {
-        s->cut.reject_code = code;
-        s->cut.reject_reason = reason;
+/* The sample at hand may lack members, so it is never delivered as a good one. */
+static void end_torn(struct container *c, struct tar_sample *sample) {
+    if (!c->cut_off || !c->options.allow_truncated) {
+        tar_sample_abandon(sample);
+        return;
     }
+    sample->cut.reject_code = NULL;
+    tar_sample_reject(sample, "truncated", "the shard is cut off inside this record");
+    sample->cut.length = c->stream->offset - sample->cut.offset;
+    deliver(c, sample);
+    c->damage.status = SL_OK;
+    c->at_end = true;
 }
 
-static void begin_sample(struct container *c, struct sample *s, struct block *block, const char *name) {
-    const char *why = hostile(name);
-    *s = (struct sample){.block = block, .start = block->size, .skipped = c->index < c->skip};
-    s->cut.offset = c->base + (uint64_t)archive_read_header_position(c->tar);
-    s->cut.first_field = block->field_count;
-    s->cut.key_start = (uint32_t)block->size;
-    s->key_nbytes = key_nbytes(name);
-    if (s->key_nbytes > MAX_KEY)
-        s->key_nbytes = MAX_KEY;
-    memcpy(s->key, name, s->key_nbytes);
-    memcpy(block->data + block->size, name, s->key_nbytes);
-    s->cut.key_nbytes = (uint16_t)s->key_nbytes;
-    block->size += s->key_nbytes;
-    s->cut.start = (uint32_t)block->size;
-    if (why)
-        reject(s, "hostile-name", why);
-}
-
-static bool same_sample(const struct sample *s, const char *name) {
-    size_t n = key_nbytes(name);
-    return n == s->key_nbytes && n <= MAX_KEY && !memcmp(name, s->key, n);
-}
-
-static bool has_field(const struct sample *s, const char *name, size_t nbytes) {
-    const struct block *b = s->block;
-    for (uint32_t i = s->cut.first_field; i < b->field_count; i++)
-        if (b->fields[i].name_nbytes == nbytes && !memcmp(b->data + b->fields[i].name_start, name, nbytes))
-            return true;
-    return false;
-}
-
-/* The member's payload into the block; SL_E_DATA when the archive breaks inside it. */
-static sl_status read_payload(struct container *c, struct sample *s, const char *field, size_t field_nbytes,
-                              size_t size) {
-    struct block *b = s->block;
-    struct block_field *f = &b->fields[b->field_count++];
-    *f = (struct block_field){.name_start = (uint32_t)b->size,
-                              .name_nbytes = (uint16_t)field_nbytes,
-                              .data_start = (uint32_t)(b->size + field_nbytes),
-                              .data_nbytes = (uint32_t)size};
-    memcpy(b->data + b->size, field, field_nbytes);
-    b->size += field_nbytes;
-    for (size_t done = 0; done < size;) {
-        la_ssize_t n = archive_read_data(c->tar, b->data + b->size, size - done);
-        if (n <= 0)
-            return tar_failed(c, "cut off");
-        done += (size_t)n;
-        b->size += (size_t)n;
+/* Damage where no sample has begun: in a header, or where only left-out members came before. */
+static void end_bare(struct container *c, struct tar_sample *sample) {
+    struct tar_member torn;
+    tar_member_init(&torn, "");
+    torn.offset = c->header_at;
+    if (!c->cut_off || !c->options.allow_truncated)
+        return;
+    if (torn.offset < c->stream->offset) {
+        tar_sample_begin(sample, &torn, !c->skip);
+        end_torn(c, sample);
     }
-    s->cut.field_count++;
-    return SL_OK;
+    c->damage.status = SL_OK;
+    c->at_end = true;
 }
 
-/* One more member of the sample. */
-static sl_status add_member(struct container *c, struct sample *s, const char *name) {
-    int64_t size = archive_entry_size(c->entry);
-    uint64_t data_start = c->base + (uint64_t)archive_filter_bytes(c->tar, 0);
-    char field[256];
-    size_t n = strlen(name + s->key_nbytes);
-    const char *from = name + s->key_nbytes + (n ? 1 : 0);
-    n = n ? n - 1 : 0;
-    if (n > sizeof field)
-        n = sizeof field;
-    for (size_t i = 0; i < n; i++)
-        field[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] + 32) : from[i];
-    c->data_end = data_start + (uint64_t)size;
-    s->cut.length = c->data_end - s->cut.offset;
-    size_t held = s->block->size - s->start;
-    if (size < 0 || archive_entry_sparse_count(c->entry) > 0)
-        reject(s, "sparse-member", "a member is stored as a sparse file");
-    else if ((uint64_t)size > c->options.max_record_nbytes ||
-             held + (size_t)size > c->options.max_record_nbytes)
-        reject(s, "too-long", "record is longer than --max-record-size");
-    else if (s->cut.field_count == BLOCK_MAX_SAMPLE_FIELDS || s->block->field_count == s->block->max_fields)
-        reject(s, "too-many-members", "the sample has more than 64 members");
-    else if (has_field(s, field, n))
-        reject(s, "duplicate-member", "the sample has two members of the same name");
-    if (s->cut.reject_code || s->skipped) {
-        if (archive_read_data_skip(c->tar) != ARCHIVE_OK)
-            return tar_failed(c, "cut off");
-        return SL_OK;
+static void read_sample(struct container *c, struct tar_sample *sample) {
+    if (!c->pending && !next_member(c)) {
+        if (!c->at_end)
+            end_bare(c, sample);
+        return;
     }
-    return read_payload(c, s, field, n, (size_t)size);
-}
-
-static void end_sample(struct container *c, struct sample *s) {
-    struct block *b = s->block;
-    if (s->skipped || s->cut.reject_code) { /* nothing of it but the key is kept */
-        b->field_count = s->cut.first_field;
-        s->cut.field_count = 0;
-        b->size = s->skipped ? s->start : s->cut.start;
-    }
-    s->cut.nbytes = (uint32_t)(b->size - s->cut.start);
-    if (!s->skipped) {
-        if (!b->cut_count)
-            b->first_record = c->index;
-        b->cuts[b->cut_count++] = s->cut;
-    }
-    c->index++;
-}
-
-/* Regular members only; links, directories and devices are walked over. Returns with the first member of the
- * next sample in c->entry, or at the end. */
-static sl_status next_member(struct container *c) {
+    tar_sample_begin(sample, &c->member, !c->skip);
     do {
-        sl_status st = next_entry(c);
-        if (st != SL_OK || c->at_end)
-            return st;
-    } while (archive_entry_filetype(c->entry) != AE_IFREG || archive_entry_hardlink(c->entry));
-    return SL_OK;
-}
-
-static sl_status read_sample(struct container *c, struct block *block) {
-    struct sample s;
-    sl_status st = SL_OK;
-    begin_sample(c, &s, block, entry_name(c->entry));
-    do {
-        st = add_member(c, &s, entry_name(c->entry));
-        if (st == SL_OK)
-            st = next_member(c);
-    } while (st == SL_OK && !c->at_end && same_sample(&s, entry_name(c->entry)));
-    if (st == SL_OK) {
-        end_sample(c, &s);
-        return SL_OK;
-    }
-    /* the sample may be torn, so it is not delivered as a good one */
-    if (c->options.allow_truncated) {
-        reject(&s, "truncated", "the shard is cut off inside this record");
-        end_sample(c, &s);
-    } else {
-        block->size = s.start;
-        block->field_count = s.cut.first_field;
-    }
-    return st;
-}
-
-static bool has_room(const struct block *block) {
-    return block->size < block->target && block->cut_count < block->max_cuts &&
-           block->field_count + BLOCK_MAX_SAMPLE_FIELDS <= block->max_fields;
+        char *data = tar_sample_add(sample, &c->member);
+        c->pending = false;
+        if (!read_member(c, data))
+            break;
+        if (c->member.sparse) /* shorter in the archive than it says; its padding is counted */
+            sample->cut.length = (uint64_t)archive_filter_bytes(c->tar, 0) - sample->cut.offset;
+        c->pending = next_member(c);
+    } while (c->pending && tar_sample_matches(sample, &c->member));
+    if (c->pending || c->at_end)
+        deliver(c, sample);
+    else
+        end_torn(c, sample);
 }
 
 static sl_status next_tar(struct container *c, struct block *block, sl_error *err) {
-    sl_status st = c->damage.status;
-    if (st == SL_OK && !c->at_end && !c->entry)
-        st = next_member(c);
-    while (st == SL_OK && !c->at_end && has_room(block))
-        st = read_sample(c, block);
-    if (st == SL_OK)
+    struct tar_sample sample;
+    tar_sample_init(&sample, block, c->options.max_record_nbytes);
+    if (block->cap <= TAR_MAX_NAME)
+        return error_set(err, SL_E_INTERNAL, "a block of %zu bytes is too small", block->cap);
+    locale_t before = c->locale ? uselocale(c->locale) : (locale_t)0;
+    while (!c->at_end && c->damage.status == SL_OK && tar_sample_has_room(&sample))
+        read_sample(c, &sample);
+    if (c->locale)
+        uselocale(before);
+    if (block->cut_count || c->damage.status == SL_OK)
         return SL_OK;
-    if (c->options.allow_truncated && st == SL_E_DATA) {
-        c->at_end = true;
-        c->damage.status = SL_OK;
-        return SL_OK;
-    }
-    if (block->cut_count) /* these are whole; the damage is told next time */
-        return SL_OK;
-    *err = c->damage;
-    return st;
+    if (err)
+        *err = c->damage;
+    return c->damage.status;
 }
 
 static sl_slice header(const struct container *c) {
@@ -406,11 +293,15 @@ static sl_slice header(const struct container *c) {
     return (sl_slice){NULL, 0};
 }
 
-static bool matches(const unsigned char *head, size_t nbytes) {
-    return nbytes >= 263 && !memcmp(head + 257, "ustar", 5);
+static uint64_t left_out(const struct container *c) {
+    return c->left_out;
 }
 
-static const char *const types[] = {"application/x-tar", NULL};
+static bool matches(const unsigned char *head, size_t nbytes) {
+    return nbytes >= 262 && !memcmp(head + 257, "ustar", 5);
+}
+
+static const char *const types[] = {"application/x-tar", "application/tar", NULL};
 static const char *const suffixes[] = {".tar", ".tgz", NULL};
 
 const struct container_ops container_tar = {.name = "tar",
@@ -423,4 +314,5 @@ const struct container_ops container_tar = {.name = "tar",
                                             .start = start_tar,
                                             .next = next_tar,
                                             .header = header,
+                                            .left_out = left_out,
                                             .close = close_tar};

@@ -20,10 +20,18 @@ struct source {
     size_t window_cap, start, end; /* unread bytes are [start, end) */
     bool at_end;                   /* fd gave its last byte */
     int error;                     /* errno of a failed read, 0 otherwise */
+    bool cut_off;                  /* a filter met the end inside its data, as against damage */
 };
 
 /* Makes sure the window is not empty; false at the end or on an error (source->error). */
 bool source_fill(struct source *source);
+/* Up to `cap` bytes: what the window holds, else straight from the descriptor. 0 at the end, -1 on an error.
+ */
+ssize_t source_read(struct source *source, void *data, size_t cap);
+/* Stored bytes that were used: source->offset without what is still in the window. */
+uint64_t source_position(const struct source *source);
+/* err for a source whose read failed. Returns its status. */
+sl_status source_failed(const struct source *source, sl_error *err);
 
 struct filter; /* state of one filter instance */
 
@@ -35,12 +43,15 @@ struct filter_ops {
     sl_status (*open)(struct filter **filter, sl_error *err);
     sl_status (*start)(struct filter *filter, sl_error *err); /* forget the last shard */
     /* Up to `cap` decompressed bytes; 0 at the clean end; -1 with err (SL_E_DATA truncated or corrupt, naming
-     * the stored offset; SL_E_IO). Bytes decoded before the damage are delivered first. Continues over
-     * concatenated members; trailing zeros are skipped; other trailing bytes are damage. */
+     * the stored offset; SL_E_IO), and again at every later call. Bytes decoded before the damage are
+     * delivered first. Continues over concatenated members; trailing zeros are skipped; other trailing bytes
+     * are damage. A source of no bytes at all is a clean end. The text does not name the shard. */
     ssize_t (*read)(struct filter *filter, struct source *source, void *data, size_t cap, sl_error *err);
     void (*close)(struct filter *filter);
 };
 
+extern const struct filter_ops filter_none, filter_gzip, filter_zstd;
 extern const struct filter_ops *const filter_table[]; /* ended by NULL; [0] is none */
+#define FILTER_COUNT 3
 
 #endif

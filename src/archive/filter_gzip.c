@@ -1,16 +1,18 @@
 /* filter_gzip.c: RFC 1952 through zlib, which checks CRC and length of every member. Members follow one
- * another; zeros after the last one are padding, anything else is damage. */
-#include <string.h>
+ * another; zeros after the last one are padding (tapes, block devices), anything else is damage. */
 #include <zlib.h>
 
-#include "archive/filters.h"
+#include "archive/filter.h"
 #include "support/mem.h"
+
+#define GZIP_ONLY (15 + 16) /* windowBits: the largest window, and the gzip wrapper */
 
 struct filter {
     z_stream z;
     bool in_member;  /* between a member's first byte and its trailer */
     bool had_member; /* at least one was read to its end */
-    bool damaged;
+    bool padding;    /* zeros after the last member */
+    const char *why; /* damage that was met after bytes that were delivered first */
 };
 
 static bool matches(const unsigned char *head, size_t nbytes) {
@@ -19,7 +21,7 @@ static bool matches(const unsigned char *head, size_t nbytes) {
 
 static sl_status open_gzip(struct filter **out, sl_error *err) {
     struct filter *f = mem_alloc(1, sizeof *f);
-    if (!f || inflateInit2(&f->z, 15 + 16) != Z_OK) {
+    if (!f || inflateInit2(&f->z, GZIP_ONLY) != Z_OK) {
         mem_free(f);
         return error_set(err, SL_E_MEMORY, "out of memory for the gzip filter");
     }
@@ -29,56 +31,59 @@ static sl_status open_gzip(struct filter **out, sl_error *err) {
 
 static sl_status start_gzip(struct filter *f, sl_error *err) {
     (void)err;
-    inflateReset2(&f->z, 15 + 16);
-    f->in_member = f->had_member = f->damaged = false;
+    inflateReset(&f->z);
+    f->in_member = f->had_member = f->padding = false;
+    f->why = NULL;
     return SL_OK;
 }
 
-static ssize_t damage(struct filter *f, const struct source *source, sl_error *err, const char *what) {
-    f->damaged = true;
-    error_set(err, SL_E_DATA, "gzip stream is %s at byte %llu", what,
-              (unsigned long long)(source->offset - (source->end - source->start)));
+static int damaged(struct filter *f, const struct source *source, sl_error *err) {
+    if (!f->why)
+        f->why = f->z.msg ? f->z.msg : "invalid data";
+    error_set(err, SL_E_DATA, "gzip stream is damaged at byte %llu: %s",
+              (unsigned long long)source_position(source), f->why);
     return -1;
 }
 
-/* Before a member: 1 when one begins, 0 at the clean end, -1 with err. */
-static int next_member(struct filter *f, struct source *source, sl_error *err) {
-    bool padded = false;
-    while (source_fill(source)) {
-        unsigned char c = source->window[source->start];
-        if (c == 0 && f->had_member) {
-            padded = true;
-            source->start++;
-            continue;
-        }
-        if (padded || (f->had_member && c != 0x1f))
-            return (int)damage(f, source, err, "followed by other bytes");
-        f->in_member = true;
-        return 1;
-    }
+static int cut_off(struct source *source, sl_error *err) {
     if (source->error) {
         source_failed(source, err);
         return -1;
     }
-    return f->had_member ? 0 : (int)damage(f, source, err, "empty");
+    source->cut_off = true;
+    error_set(err, SL_E_DATA, "gzip stream is cut off at byte %llu", (unsigned long long)source->offset);
+    return -1;
+}
+
+/* Between members: 1 when one begins, 0 at the clean end, -1 with err. */
+static int next_member(struct filter *f, struct source *source, sl_error *err) {
+    while (source_fill(source)) {
+        unsigned char c = source->window[source->start];
+        if (c == 0 && f->had_member) {
+            f->padding = true;
+            source->start++;
+        } else if (f->padding || (f->had_member && c != 0x1f)) {
+            f->why = "bytes follow that are not gzip";
+            return damaged(f, source, err);
+        } else {
+            f->in_member = true;
+            return 1;
+        }
+    }
+    return source->error ? cut_off(source, err) : 0;
 }
 
 static ssize_t read_gzip(struct filter *f, struct source *source, void *data, size_t cap, sl_error *err) {
-    if (f->damaged)
-        return damage(f, source, err, "damaged");
+    const uInt room = cap > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)cap;
     f->z.next_out = data;
-    f->z.avail_out = cap > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)cap;
-    const uInt room = f->z.avail_out;
+    f->z.avail_out = room;
+    if (f->why)
+        return damaged(f, source, err);
     while (f->z.avail_out == room) {
         int member = f->in_member ? 1 : next_member(f, source, err);
         if (member <= 0)
             return member;
-        if (!source_fill(source)) {
-            if (!source->error)
-                return damage(f, source, err, "cut off");
-            source_failed(source, err);
-            return -1;
-        }
+        bool any = source_fill(source);
         f->z.next_in = source->window + source->start;
         f->z.avail_in = (uInt)(source->end - source->start);
         int rc = inflate(&f->z, Z_NO_FLUSH);
@@ -86,13 +91,16 @@ static ssize_t read_gzip(struct filter *f, struct source *source, void *data, si
         if (rc == Z_STREAM_END) {
             f->in_member = false;
             f->had_member = true;
-            inflateReset2(&f->z, 15 + 16);
+            inflateReset(&f->z);
+        } else if (rc == Z_MEM_ERROR) {
+            error_set(err, SL_E_MEMORY, "out of memory for the gzip filter");
+            return -1;
         } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-            if (f->z.avail_out < room) { /* what was decoded comes first */
-                f->damaged = true;
-                break;
-            }
-            return damage(f, source, err, "damaged");
+            int said = damaged(f, source, err);
+            if (f->z.avail_out == room) /* otherwise what was decoded comes first */
+                return said;
+        } else if (!any && f->z.avail_out == room) {
+            return cut_off(source, err); /* nor did zlib hold output that found no room before */
         }
     }
     return (ssize_t)(room - f->z.avail_out);
@@ -104,7 +112,7 @@ static void close_gzip(struct filter *f) {
     mem_free(f);
 }
 
-static const char *const suffixes[] = {".gz", ".tgz", NULL};
+static const char *const suffixes[] = {".gz", ".gzip", ".tgz", NULL};
 
 const struct filter_ops filter_gzip = {.name = "gzip",
                                        .suffixes = suffixes,

@@ -1,18 +1,45 @@
-/* lines.c: the record scanner. Where a stretch holds no quote, it is memchr for '\n' and nothing else. */
+/* lines.c: the record scanner. Where there is no quote it is memchr for '\n' and nothing else; the first
+ * quote and the first NUL ahead are remembered, so every byte is looked at three times by memchr at most. */
 #include "archive/lines.h"
 
 #include <string.h>
 
+#include "archive/content.h"
 #include "support/mem.h"
 
-/* A cutter never holds more than a block's worth and the longest record. */
-#define READ_AHEAD (1u << 20)
+#define CHUNK_NBYTES (64u << 10) /* read at a time: stays in the cache between read and scan */
+#define HEAD_NBYTES 512u         /* enough to tell what is no text */
+#define LINE_END_NBYTES 2u
 
-sl_status lines_open(struct lines *l, const struct container_options *options, bool quotes, sl_error *err) {
-    *l = (struct lines){
-        .options = *options, .quotes = quotes, .tail_cap = options->max_record_nbytes + READ_AHEAD};
+/* The next one of a certain byte, remembered. */
+struct finder {
+    size_t at, searched; /* none between what was searched before and `searched`, but at `at` when found */
+    bool found;
+};
+
+/* One call's view of its block. */
+struct scan {
+    struct block *block;
+    char *data;
+    size_t size;            /* bytes in data */
+    size_t pos;             /* where the unfinished record begins */
+    size_t looked;          /* no end of it before this */
+    enum quote_state state; /* at `looked` */
+    uint64_t base;          /* offset in the shard of data[0], as seen from pos on */
+    struct finder quote, nul;
+};
+
+sl_status lines_open(struct lines *l, const struct container_options *options, bool quotes, bool spaces_blank,
+                     sl_error *err) {
+    *l = (struct lines){.max_record = options->max_record_nbytes,
+                        .allow_truncated = options->allow_truncated,
+                        .with_header = options->csv_header,
+                        .quotes = quotes,
+                        .spaces_blank = spaces_blank,
+                        .delimiter = options->csv_delimiter ? options->csv_delimiter : ',',
+                        .tail_cap = options->max_record_nbytes + CHUNK_NBYTES + 2 * HEAD_NBYTES};
     l->tail = mem_map(l->tail_cap);
-    l->header = mem_map(HEADER_NBYTES);
+    l->header = mem_map(LINES_HEADER_NBYTES);
     if (l->tail && l->header)
         return SL_OK;
     lines_close(l);
@@ -21,213 +48,293 @@ sl_status lines_open(struct lines *l, const struct container_options *options, b
 
 void lines_close(struct lines *l) {
     mem_unmap(l->tail, l->tail_cap);
-    mem_unmap(l->header, HEADER_NBYTES);
+    mem_unmap(l->header, LINES_HEADER_NBYTES);
     l->tail = l->header = NULL;
 }
 
 void lines_start(struct lines *l, struct stream *stream, uint64_t skip_records) {
     l->stream = stream;
-    l->tail_nbytes = l->scanned = l->header_nbytes = 0;
-    l->offset = l->index = l->skipped_nbytes = 0;
+    l->tail_start = l->tail_end = l->header_nbytes = 0;
+    l->offset = 0;
     l->skip = skip_records;
-    l->want_header = l->options.csv_header;
-    l->started = l->at_end = l->skipping = false;
-    l->field = FIELD_START;
+    l->header_due = l->with_header;
+    l->begun = l->at_end = l->refused = l->dropping = false;
     l->damage.status = SL_OK;
 }
 
-/* The '\n' that ends the record that began at `p`, or NULL; remembers how far it looked. */
-static char *find_end(struct lines *l, char *p, char *end) {
-    char *q = p + l->scanned;
-    bool plain = !l->quotes || (l->field != FIELD_QUOTED && l->field != FIELD_QUOTE);
-    if (plain) {
-        char *found = memchr(q, '\n', (size_t)(end - q));
-        char *stop = found ? found : end;
-        if (!l->quotes || !memchr(q, '"', (size_t)(stop - q))) {
-            if (stop > q) /* only whether a field begins matters later */
-                l->field = stop[-1] == l->options.csv_delimiter ? FIELD_START : FIELD_PLAIN;
-            l->scanned = (size_t)(stop - p);
-            return found;
+/* ---- where a record ends
+ * -------------------------------------------------------------------------------------------------- */
+
+static size_t find_byte(struct finder *f, char byte, const struct scan *s, size_t from) {
+    if (f->found && f->at >= from)
+        return f->at;
+    size_t start = f->searched > from ? f->searched : from;
+    const char *p = start < s->size ? memchr(s->data + start, byte, s->size - start) : NULL;
+    f->found = p != NULL;
+    f->at = p ? (size_t)(p - s->data) : s->size;
+    f->searched = p ? f->at + 1 : s->size;
+    return f->at;
+}
+
+/* Walks field by field from `looked`. Only a quote that is the first byte of a field opens it: an inch mark
+ * or a stray quote elsewhere costs its own row, not the rest of the shard. */
+static bool walk(const struct lines *l, struct scan *s, size_t *end) {
+    const char *data = s->data;
+    enum quote_state state = s->state;
+    size_t i = s->looked;
+    for (; i < s->size; i++) {
+        char c = data[i];
+        if (state == FIELD_QUOTED) {
+            const char *quote = memchr(data + i, '"', s->size - i);
+            i = quote ? (size_t)(quote - data) : s->size - 1;
+            state = quote ? QUOTE_IN_QUOTED : FIELD_QUOTED;
+        } else if (c == '\n') {
+            break;
+        } else if (c == l->delimiter) {
+            state = FIELD_START;
+        } else {
+            state = c == '"' && state != FIELD_BARE ? FIELD_QUOTED : FIELD_BARE;
         }
     }
-    for (; q < end; q++) {
-        if (*q == '\n' && l->field != FIELD_QUOTED)
-            break;
-        switch (l->field) {
-        case FIELD_START:
-            l->field = *q == '"' ? FIELD_QUOTED : *q == l->options.csv_delimiter ? FIELD_START : FIELD_PLAIN;
-            break;
-        case FIELD_PLAIN:
-            if (*q == l->options.csv_delimiter)
-                l->field = FIELD_START;
-            break;
-        case FIELD_QUOTED:
-            if (*q == '"')
-                l->field = FIELD_QUOTE; /* its end, or the first of two */
-            break;
-        case FIELD_QUOTE:
-            l->field = *q == '"' ? FIELD_QUOTED : *q == l->options.csv_delimiter ? FIELD_START : FIELD_PLAIN;
-            break;
+    s->state = state;
+    s->looked = *end = i;
+    return i < s->size;
+}
+
+/* Where the '\n' is that ends the unfinished record; false when it is not here yet. */
+static bool find_end(const struct lines *l, struct scan *s, size_t *end) {
+    if (s->state == LINE) {
+        const char *feed = memchr(s->data + s->looked, '\n', s->size - s->looked);
+        size_t stop = feed ? (size_t)(feed - s->data) : s->size;
+        if (!l->quotes || find_byte(&s->quote, '"', s, s->pos) >= stop) {
+            s->looked = *end = stop;
+            return feed != NULL;
         }
+        s->state = FIELD_START;
+        s->looked = s->pos;
     }
-    l->scanned = (size_t)(q - p);
-    return q < end ? q : NULL;
+    return walk(l, s, end);
 }
 
-static void begin_record(struct lines *l) {
-    l->scanned = 0;
-    l->field = FIELD_START;
-    l->skipping = false;
-    l->skipped_nbytes = 0;
-}
+/* ---- what becomes of it
+ * -------------------------------------------------------------------------------------------------- */
 
-/* One record of `nbytes` bytes at block->data + start (or dropped), first byte at `offset`. */
-static void add_record(struct lines *l, struct block *block, size_t start, size_t nbytes, uint64_t offset,
-                       const char *code, const char *reason) {
-    uint64_t length = l->skipped_nbytes + nbytes;
-    if (l->want_header && !code) {
-        l->want_header = false;
-        l->header_nbytes = nbytes < HEADER_NBYTES ? nbytes : HEADER_NBYTES;
-        memcpy(l->header, block->data + start, l->header_nbytes);
+static void take_header(struct lines *l, const struct scan *s, size_t nbytes, const char *reason) {
+    l->header_due = false;
+    if (!reason && nbytes <= LINES_HEADER_NBYTES) {
+        memcpy(l->header, s->data + s->pos, nbytes);
+        l->header_nbytes = nbytes;
         return;
     }
-    if (l->index++ < l->skip)
-        return;
-    if (!block->cut_count)
-        block->first_record = l->index - 1;
-    block->cuts[block->cut_count++] = (struct cut){.offset = offset,
-                                                   .length = length,
-                                                   .start = (uint32_t)start,
-                                                   .nbytes = code ? 0 : (uint32_t)nbytes,
-                                                   .reject_code = code,
-                                                   .reject_reason = reason};
+    l->refused = true;
+    error_set(&l->damage, SL_E_DATA, "its header row cannot be used: %s",
+              reason ? reason : "it is longer than 1 MiB");
 }
 
-/* A record of bytes [start, end) that ended in '\n' or at the end of the stream. */
-static void end_record(struct lines *l, struct block *block, size_t start, size_t end, uint64_t offset) {
-    size_t nbytes = end - start;
-    if (nbytes && block->data[end - 1] == '\r')
+/* `nbytes` from pos on are held of a record of `length` bytes. */
+static void deliver(struct lines *l, struct scan *s, uint64_t offset, uint64_t length, size_t nbytes,
+                    const char *code, const char *reason) {
+    if (l->header_due) {
+        take_header(l, s, nbytes, reason);
+        return;
+    }
+    if (l->skip) {
+        l->skip--;
+        return;
+    }
+    s->block->cuts[s->block->cut_count++] = (struct cut){.offset = offset,
+                                                         .length = length,
+                                                         .start = (uint32_t)s->pos,
+                                                         .nbytes = (uint32_t)nbytes,
+                                                         .reject_code = code,
+                                                         .reject_reason = reason};
+}
+
+static void deliver_dropped(struct lines *l, struct scan *s, size_t end, const char *code,
+                            const char *reason) {
+    bool cr = end > s->pos ? s->data[end - 1] == '\r' : l->drop_cr;
+    l->dropping = false;
+    deliver(l, s, l->drop_offset, s->base + end - l->drop_offset - cr, 0, code, reason);
+}
+
+static bool is_blank(const struct lines *l, const char *p, size_t nbytes) {
+    if (!l->spaces_blank)
+        return nbytes == 0;
+    while (nbytes && (*p == ' ' || *p == '\t')) {
+        p++;
         nbytes--;
-    if (!nbytes && !l->skipping) /* a blank line */
+    }
+    return nbytes == 0;
+}
+
+static const char too_long[] = "record is longer than is allowed (--max-record-size)";
+
+static void finish_record(struct lines *l, struct scan *s, size_t end) {
+    if (l->dropping) {
+        deliver_dropped(l, s, end, "too-long", too_long);
         return;
-    if (l->skipping || nbytes > l->options.max_record_nbytes) {
-        add_record(l, block, start, nbytes, offset - l->skipped_nbytes, "too-long",
-                   "record is longer than --max-record-size");
+    }
+    size_t stop = end > s->pos && s->data[end - 1] == '\r' ? end - 1 : end, nbytes = stop - s->pos;
+    if (is_blank(l, s->data + s->pos, nbytes))
+        return;
+    if (nbytes > l->max_record)
+        deliver(l, s, s->base + s->pos, nbytes, 0, "too-long", too_long);
+    else if (find_byte(&s->nul, 0, s, s->pos) < stop)
+        deliver(l, s, s->base + s->pos, nbytes, nbytes, "nul-byte", "record holds a NUL byte");
+    else
+        deliver(l, s, s->base + s->pos, nbytes, nbytes, NULL, NULL);
+}
+
+static void cut_records(struct lines *l, struct scan *s) {
+    size_t end;
+    while (s->block->cut_count < s->block->max_cuts && !l->refused && find_end(l, s, &end)) {
+        finish_record(l, s, end);
+        s->pos = s->looked = end + 1;
+        s->state = LINE;
+    }
+}
+
+/* What the shard ends with: a record without a line end, or one that can never end. */
+static void finish_shard(struct lines *l, struct scan *s) {
+    bool any = l->dropping || s->size > s->pos;
+    if (l->damage.status != SL_OK) {
+        if (!l->refused && l->stream->cut_off && l->allow_truncated) {
+            l->damage.status = SL_OK;
+            if (l->dropping)
+                deliver_dropped(l, s, s->size, "truncated", "the shard is cut off inside this record");
+            else if (any)
+                deliver(l, s, s->base + s->pos, s->size - s->pos, 0, "truncated",
+                        "the shard is cut off inside this record");
+        }
+    } else if (any && s->state == FIELD_QUOTED) {
+        uint64_t offset = l->dropping ? l->drop_offset : s->base + s->pos;
+        l->dropping = false;
+        deliver(l, s, offset, s->base + s->size - offset, 0, "unclosed-quote",
+                "a quoted field is never closed: the rest of the shard is in it");
+    } else if (any) {
+        finish_record(l, s, s->size);
+    }
+    l->at_end = true;
+    l->dropping = false;
+    s->pos = s->size;
+}
+
+/* ---- bytes into the block
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Forgets the bytes of an unfinished record that is too long already. */
+static void drop_long(struct lines *l, struct scan *s) {
+    size_t held = s->size - s->pos, end;
+    if (!l->dropping && held < l->max_record + LINE_END_NBYTES)
+        return;
+    if (!l->dropping) {
+        l->dropping = true;
+        l->drop_offset = s->base + s->pos;
+        if (l->quotes && s->state == LINE) { /* from here on the state is all there is of it */
+            s->state = FIELD_START;
+            s->looked = s->pos;
+            walk(l, s, &end);
+        }
+    }
+    if (!held)
+        return;
+    l->drop_cr = s->data[s->size - 1] == '\r';
+    s->base += held;
+    s->size = s->looked = s->pos;
+    s->quote = s->nul = (struct finder){0};
+}
+
+/* Nothing was cut from this block yet, so what lies before the unfinished record is of no use. */
+static void compact(struct scan *s) {
+    memmove(s->data, s->data + s->pos, s->size - s->pos);
+    s->base += s->pos;
+    s->size -= s->pos;
+    s->looked -= s->pos;
+    s->pos = 0;
+    s->quote = s->nul = (struct finder){0};
+}
+
+/* More bytes; false at the end, or with l->damage set. */
+static bool fill(struct lines *l, struct scan *s) {
+    struct block *block = s->block;
+    size_t room = block->target > s->size ? block->target - s->size : CHUNK_NBYTES;
+    room = room < CHUNK_NBYTES ? room : CHUNK_NBYTES;
+    room = room < block->cap - s->size ? room : block->cap - s->size;
+    size_t held = l->tail_end - l->tail_start;
+    if (held) {
+        room = room < held ? room : held;
+        memcpy(s->data + s->size, l->tail + l->tail_start, room);
+        l->tail_start += room;
+    } else {
+        if (l->at_end || l->damage.status != SL_OK)
+            return false;
+        if (!room) {
+            error_set(&l->damage, SL_E_INTERNAL, "a record does not fit a block of %zu bytes", block->cap);
+            return false;
+        }
+        ssize_t n = l->stream->read(l->stream, s->data + s->size, room, &l->damage);
+        if (n <= 0)
+            return false;
+        room = (size_t)n;
+    }
+    s->size += room;
+    block->size = s->size > block->size ? s->size : block->size;
+    return true;
+}
+
+/* The stream's first bytes. A mark of byte order belongs to no record; what is no text is refused at once,
+ * rather than in a million rejects. */
+static void begin(struct lines *l, struct scan *s) {
+    l->begun = true;
+    const char *what = content_refused((const unsigned char *)s->data, s->size);
+    if (what && l->damage.status == SL_OK) {
+        l->refused = true;
+        error_set(&l->damage, SL_E_DATA, "it is %s", what);
+    }
+    if (s->size >= 3 && !memcmp(s->data, "\xef\xbb\xbf", 3))
+        s->pos = s->looked = 3;
+}
+
+/* What was read and not cut waits for the next block. */
+static void keep_tail(struct lines *l, const struct scan *s) {
+    size_t rest = s->size - s->pos;
+    l->offset = s->base + s->pos;
+    l->drop_state = s->state;
+    if (l->tail_start < l->tail_end) { /* it all came from there, and there it still is */
+        l->tail_start -= rest;
         return;
     }
-    add_record(l, block, start, nbytes, offset, NULL, NULL);
-}
-
-/* Cuts what is whole in [pos, size); returns where the unfinished rest begins. */
-static size_t cut_records(struct lines *l, struct block *block, size_t pos) {
-    char *data = block->data, *found;
-    while (block->cut_count < block->max_cuts &&
-           (found = find_end(l, data + pos, data + block->size)) != NULL) {
-        size_t end = (size_t)(found - data);
-        end_record(l, block, pos, end, l->offset);
-        begin_record(l);
-        l->offset += end + 1 - pos;
-        pos = end + 1;
-    }
-    return pos;
-}
-
-/* The stream's first bytes: a byte order mark belongs to no record. */
-static size_t drop_mark(struct lines *l, const struct block *block, size_t pos) {
-    if (l->started || block->size - pos < 3)
-        return pos;
-    l->started = true;
-    if (memcmp(block->data + pos, "\xef\xbb\xbf", 3))
-        return pos;
-    l->offset += 3;
-    return pos + 3;
-}
-
-/* The rest of a stream that ended well: a last record without line end. */
-static void end_stream(struct lines *l, struct block *block, size_t pos) {
-    size_t end = block->size;
-    if (l->quotes && l->field == FIELD_QUOTED && !l->skipping)
-        add_record(l, block, pos, end - pos, l->offset, "unclosed-quote", "a quoted field is never closed");
-    else if (end > pos || l->skipping)
-        end_record(l, block, pos, end, l->offset);
-    l->tail_nbytes = 0;
-    l->at_end = true;
-}
-
-/* A stream that broke: the torn record is never delivered as a good one. */
-static void break_stream(struct lines *l, struct block *block, size_t pos) {
-    if (l->options.allow_truncated) {
-        if (block->size > pos || l->skipping)
-            add_record(l, block, pos, block->size - pos, l->offset - l->skipped_nbytes, "truncated",
-                       "the shard is cut off inside this record");
-        l->damage.status = SL_OK;
-    }
-    l->tail_nbytes = 0;
-    l->at_end = true;
-}
-
-/* The record at hand outgrew the limit: forget its bytes, keep count. The last byte stays, for a '\r'. */
-static size_t drop_long(struct lines *l, struct block *block, size_t pos) {
-    size_t held = block->size - pos;
-    if (held <= l->options.max_record_nbytes + 2)
-        return pos;
-    l->skipping = true;
-    size_t drop = held - 1;
-    l->skipped_nbytes += drop;
-    l->offset += drop;
-    l->scanned -= drop;
-    block->data[pos] = block->data[block->size - 1];
-    block->size = pos + 1;
-    return pos;
-}
-
-static void keep_tail(struct lines *l, const struct block *block, size_t pos) {
-    l->tail_nbytes = block->size - pos;
-    memcpy(l->tail, block->data + pos, l->tail_nbytes);
+    memcpy(l->tail, s->data + s->pos, rest);
+    l->tail_start = 0;
+    l->tail_end = rest;
 }
 
 sl_status lines_next(struct lines *l, struct block *block, sl_error *err) {
-    size_t pos = 0;
-    if (l->damage.status != SL_OK && l->at_end) {
-        *err = l->damage;
-        return l->damage.status;
-    }
-    if (l->at_end)
-        return SL_OK;
-    memcpy(block->data, l->tail, l->tail_nbytes);
-    block->size = l->tail_nbytes;
+    struct scan s = {.block = block, .data = block->data, .base = l->offset};
+    s.state = l->dropping ? l->drop_state : LINE;
     for (;;) {
-        pos = drop_mark(l, block, pos);
-        if (l->started || l->at_end)
-            pos = cut_records(l, block, pos);
-        if (block->cut_count == block->max_cuts || (block->cut_count && block->size >= block->target)) {
-            keep_tail(l, block, pos);
-            return SL_OK;
+        bool more = fill(l, &s);
+        if (!l->begun && (!more || s.size >= HEAD_NBYTES))
+            begin(l, &s);
+        if (l->begun)
+            cut_records(l, &s);
+        if (block->cut_count == block->max_cuts)
+            break;
+        if (!more || l->refused) {
+            finish_shard(l, &s);
+            break;
         }
-        if (!block->cut_count && pos) { /* nothing delivered yet: what was cut was skipped */
-            memmove(block->data, block->data + pos, block->size - pos);
-            block->size -= pos;
-            pos = 0;
-        }
-        pos = drop_long(l, block, pos);
-        size_t room = block->target > block->size ? block->target - block->size : READ_AHEAD / 4;
-        if (room > block->cap - block->size)
-            room = block->cap - block->size;
-        ssize_t n = room ? l->stream->read(l->stream, block->data + block->size, room, &l->damage) : 0;
-        if (n > 0) {
-            block->size += (size_t)n;
-            continue;
-        }
-        l->started = true;
-        pos = cut_records(l, block, pos);
-        if (n < 0)
-            break_stream(l, block, pos);
-        else
-            end_stream(l, block, pos);
-        if (!block->cut_count && l->damage.status != SL_OK) {
-            *err = l->damage;
-            return l->damage.status;
-        }
-        return SL_OK;
+        if (l->begun)
+            drop_long(l, &s);
+        if (block->cut_count && (s.size >= block->target || l->dropping))
+            break;
+        if (!block->cut_count && s.pos && l->begun)
+            compact(&s);
     }
+    keep_tail(l, &s);
+    if (block->cut_count || l->damage.status == SL_OK)
+        return SL_OK;
+    if (err)
+        *err = l->damage;
+    return l->damage.status;
 }

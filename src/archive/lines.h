@@ -1,38 +1,45 @@
 /* lines.h: cutting a stream at its line ends, for CSV (where a quoted field may hold one) and JSON Lines.
  *
- * A block gets whole records only; the unfinished tail waits in the cutter. Blank lines are no records. */
+ * A record is a line without its end (LF or CR LF); the last one needs none. A byte order mark at the start
+ * of the shard belongs to no record, blank lines are no records. Bytes are read straight into the block; what
+ * follows the last whole record waits in `tail` for the next block. */
 #ifndef ARCHIVE_LINES_H
 #define ARCHIVE_LINES_H
 
 #include "archive/container.h"
 
+#define LINES_HEADER_NBYTES (1u << 20) /* longest header row */
+
+/* Where in a row the scanner stands (RFC 4180). LINE: it does not need to know. */
+enum quote_state { LINE, FIELD_START, FIELD_BARE, FIELD_QUOTED, QUOTE_IN_QUOTED };
+
 struct lines {
     /* set once */
-    struct container_options options;
-    bool quotes; /* a '"' at the start of a field opens a quoted one (RFC 4180) */
-    char *tail;  /* [tail_cap]: bytes read after the last whole record */
+    size_t max_record;
+    bool allow_truncated, with_header;
+    bool quotes;       /* a '"' at the start of a field opens a quoted one */
+    bool spaces_blank; /* a line of spaces and tabs is blank too */
+    char delimiter;
+    char *tail; /* [tail_cap] */
     size_t tail_cap;
-    char *header; /* [HEADER_NBYTES], with options.csv_header */
-    size_t header_nbytes;
+    char *header; /* [LINES_HEADER_NBYTES] */
     /* of the shard at hand */
     struct stream *stream;
-    size_t tail_nbytes;
-    uint64_t offset; /* in the decompressed shard, of the tail's first byte */
-    uint64_t index;  /* of the next record */
-    uint64_t skip;   /* records before this one are not delivered */
-    bool want_header, started, at_end;
-    /* of the record that is being cut */
-    size_t scanned; /* bytes of it that were looked at */
-    enum { FIELD_START, FIELD_PLAIN, FIELD_QUOTED, FIELD_QUOTE } field;
-    bool skipping; /* it is too long: its bytes are dropped, its length counted */
-    uint64_t skipped_nbytes;
-    sl_error damage; /* status set: the stream broke, and was reported or will be */
+    size_t tail_start, tail_end; /* bytes read and not cut yet */
+    uint64_t offset;             /* in the shard, of tail_start */
+    uint64_t skip;               /* records still to drop */
+    size_t header_nbytes;
+    bool header_due, begun, at_end, refused;
+    sl_error damage; /* status set: told when what came before is delivered */
+    /* of a record that outgrew max_record: its bytes are dropped as they come */
+    bool dropping, drop_cr; /* drop_cr: the last byte dropped was a '\r' */
+    enum quote_state drop_state;
+    uint64_t drop_offset;
 };
 
-#define HEADER_NBYTES (1u << 20)
-
+/* `quotes` and `spaces_blank` as above; `options` are copied. */
 sl_status lines_open(struct lines *lines, const struct container_options *options, bool quotes,
-                     sl_error *err);
+                     bool spaces_blank, sl_error *err);
 void lines_start(struct lines *lines, struct stream *stream, uint64_t skip_records);
 sl_status lines_next(struct lines *lines, struct block *block, sl_error *err);
 void lines_close(struct lines *lines);

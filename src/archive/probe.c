@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "archive/content.h"
 #include "archive/header.h"
 #include "support/file.h"
 #include "support/mem.h"
@@ -20,8 +21,9 @@ sl_status probe_open(const struct shard_list *list, size_t shard, int *fd, sl_er
     if (*fd >= 0)
         return SL_OK;
     if (errno == ELOOP || errno == EINVAL)
-        return error_set(err, SL_E_DATA, "cannot read shard '%s': not a regular file", text_quote(name));
-    sl_status st = errno == ENOENT ? SL_E_NOINPUT : errno == EACCES ? SL_E_PERMISSION : SL_E_IO;
+        return error_set(err, SL_E_NOINPUT, "cannot open shard '%s': it is not a regular file",
+                         text_quote(name));
+    sl_status st = errno == ENOENT || errno == ENOTDIR ? SL_E_NOINPUT : SL_E_IO;
     return error_errno(err, st, errno, "cannot open shard '%s'", text_quote(name));
 }
 
@@ -42,51 +44,18 @@ static sl_status filter_by_type(const char *type, int *filter, sl_error *err) {
 
 sl_status probe_filter(struct source *source, const char *compression_type, int *filter, sl_error *err) {
     sl_status st = filter_by_type(compression_type, filter, err);
-    if (st != SL_OK || *filter >= 0)
+    if (st != SL_OK)
         return st;
-    *filter = 0;
-    if (!source_fill(source))
-        return source->error ? error_errno(err, SL_E_IO, source->error, "cannot read its first bytes")
-                             : SL_OK;
-    for (int i = 1; filter_table[i]; i++)
+    if (!source_fill(source)) { /* no bytes: whatever the filter, a shard of nothing */
+        *filter = 0;
+        return source->error ? source_failed(source, err) : SL_OK;
+    }
+    for (int i = 1; *filter < 0 && filter_table[i]; i++)
         if (filter_table[i]->matches(source->window + source->start, source->end - source->start))
             *filter = i;
+    if (*filter < 0)
+        *filter = 0;
     return SL_OK;
-}
-
-/* What people also have, and sluice does not read. */
-static const char *looks_like(const unsigned char *head, size_t nbytes) {
-    static const struct {
-        const char *magic;
-        size_t nbytes, at;
-        const char *what;
-    } table[] = {
-        {"\xfd"
-         "7zXZ",
-         5, 0, "xz-compressed"},
-        {"BZh", 3, 0, "bzip2-compressed"},
-        {"\x04\x22\x4d\x18", 4, 0, "lz4-compressed"},
-        {"PK\x03\x04", 4, 0, "a zip file"},
-        {"7z\xbc\xaf", 4, 0, "a 7z file"},
-        {"PAR1", 4, 0, "a Parquet file"},
-        {"ARROW1", 6, 0, "an Arrow file"},
-        {"\x93NUMPY", 6, 0, "a NumPy file"},
-        {"\x89HDF", 4, 0, "an HDF5 file"},
-        {"GIF8", 4, 0, "a GIF image"},
-        {"BM", 2, 0, "a BMP image"},
-        {"WEBP", 4, 8, "a WebP image"},
-        {"%PDF", 4, 0, "a PDF"},
-        {"\xff\xfe", 2, 0, "UTF-16 text"},
-        {"\xfe\xff", 2, 0, "UTF-16 text"},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (nbytes >= table[i].at + table[i].nbytes &&
-            !memcmp(head + table[i].at, table[i].magic, table[i].nbytes))
-            return table[i].what;
-    for (size_t i = 0; i < nbytes; i++)
-        if (head[i] < 9)
-            return "binary of a kind sluice does not know";
-    return "text of a kind its name does not tell";
 }
 
 /* Does NAME end in one of the suffixes, in any case? Returns the length without it, or 0. */
@@ -99,7 +68,7 @@ static size_t without_suffix(const char *name, size_t nbytes, const char *const 
     return 0;
 }
 
-static const struct container_ops *container_by_suffix(const char *name) {
+const struct container_ops *probe_name(const char *name) {
     size_t whole = strlen(name), nbytes = whole;
     for (int i = 0; filter_table[i]; i++) {
         size_t left = without_suffix(name, whole, filter_table[i]->suffixes);
@@ -111,7 +80,7 @@ static const struct container_ops *container_by_suffix(const char *name) {
     return NULL;
 }
 
-/* The first decompressed bytes. */
+/* The first decompressed bytes, as many as there are; -1 with err when damage comes first. */
 static ssize_t read_head(struct source *source, int filter, unsigned char *head, size_t cap, sl_error *err) {
     struct filter *f;
     const struct filter_ops *ops = filter_table[filter];
@@ -126,19 +95,50 @@ static ssize_t read_head(struct source *source, int filter, unsigned char *head,
     return n < 0 && !used ? -1 : (ssize_t)used;
 }
 
-static sl_status by_content(const char *name, struct source *source, int filter,
-                            const struct container_ops **container, sl_error *err) {
+/* The name says nothing: what do the bytes say? */
+static sl_status probe_content(struct source *source, int filter, const struct container_ops **container,
+                               sl_error *err) {
     unsigned char head[HEAD_NBYTES];
-    ssize_t n = read_head(source, filter, head, sizeof head, err);
+    sl_error below = {0};
+    ssize_t n = read_head(source, filter, head, sizeof head, &below);
     if (n < 0)
-        return err->status;
+        return error_set(err, below.status, "%s", below.text);
     for (const struct container_ops *const *c = container_table; *c; c++)
         if ((*c)->matches && (*c)->matches(head, (size_t)n)) {
             *container = *c;
             return SL_OK;
         }
-    return error_set(err, SL_E_DATA, "cannot tell what shard '%s' is: %s; say with --content-type",
-                     text_quote(name), n ? looks_like(head, (size_t)n) : "empty");
+    const char *what = content_refused(head, (size_t)n);
+    if (what)
+        return error_set(err, SL_E_DATA, "it is %s", what);
+    const char *like = !n                                  ? "it is empty and has no suffix"
+                       : !content_is_text(head, (size_t)n) ? "it is binary of a kind that is not known"
+                       : head[0] == '{' || head[0] == '['
+                           ? "it is one JSON document over several lines, not JSON Lines"
+                           : "it is text of a kind that its name does not tell";
+    return error_set(err, SL_E_DATA, "%s; say what it is with --content-type", like);
+}
+
+/* What contradicts a name: text that is a zip archive. */
+static sl_status check_content(const struct source *source, const struct container_ops *container,
+                               sl_error *err) {
+    const unsigned char *head = source->window + source->start;
+    size_t nbytes = source->end - source->start;
+    if (container == &container_file || (container->matches && container->matches(head, nbytes)))
+        return SL_OK;
+    const char *what = content_refused(head, nbytes);
+    return what ? error_set(err, SL_E_DATA, "it is %s", what) : SL_OK;
+}
+
+static sl_status probe(struct source *source, const char *name, const struct reader_options *options,
+                       const struct container_ops **container, int *filter, sl_error *err) {
+    sl_status st = probe_filter(source, options->compression_type, filter, err);
+    if (st != SL_OK || *container)
+        return st;
+    *container = probe_name(name);
+    if (!*container)
+        return probe_content(source, *filter, container, err);
+    return *filter ? SL_OK : check_content(source, *container, err);
 }
 
 sl_status archive_probe(const struct shard_list *list, size_t shard, const struct reader_options *options,
@@ -146,21 +146,24 @@ sl_status archive_probe(const struct shard_list *list, size_t shard, const struc
     unsigned char window[HEAD_NBYTES];
     struct source source = {.fd = -1, .window = window, .window_cap = sizeof window};
     const char *name = list->items[shard].name;
+    sl_error below = {0};
     int filter = 0;
     *container = NULL;
     if (options->content_type && !(*container = container_by_content_type(options->content_type)))
-        return error_set(err, SL_E_USAGE, "unknown content type '%s'", text_quote(options->content_type));
+        return error_set(err, SL_E_USAGE,
+                         "unknown content type '%s': known are text/csv, application/jsonlines, "
+                         "application/x-tar, application/x-image",
+                         text_quote(options->content_type));
     sl_status st = probe_open(list, shard, &source.fd, err);
     if (st != SL_OK)
         return st;
-    st = probe_filter(&source, options->compression_type, &filter, err);
-    *filter_name = filter_table[filter]->name;
-    if (st == SL_OK && !*container)
-        *container = container_by_suffix(name);
-    if (st == SL_OK && !*container)
-        st = by_content(name, &source, filter, container, err);
+    st = probe(&source, name, options, container, &filter, &below);
     close(source.fd);
-    return st;
+    *filter_name = filter_table[filter < 0 ? 0 : filter]->name;
+    if (st == SL_OK || st == SL_E_USAGE)
+        return st == SL_OK ? SL_OK : error_set(err, st, "%s", below.text);
+    *container = NULL;
+    return error_set(err, st, "cannot read shard '%s': %.1400s", text_quote(name), below.text);
 }
 
 sl_status archive_csv_header(const struct shard_list *list, size_t shard,
@@ -168,16 +171,23 @@ sl_status archive_csv_header(const struct shard_list *list, size_t shard,
                              sl_error *err) {
     struct reader *reader = NULL;
     struct block block = {0};
-    sl_status st = reader_open(&reader, list, container_by_name("csv"), options, err);
+    struct reader_options with = *options;
+    with.container.csv_header = true;
+    *names = NULL;
+    *count = 0;
+    sl_status st = reader_open(&reader, list, &container_csv, &with, err);
     if (st == SL_OK)
-        st = block_open(&block, 64u << 10, (64u << 10) + options->container.max_record_nbytes + (2u << 20), 1,
-                        1, err);
+        st = block_open(&block, 64u << 10, (128u << 10) + with.container.max_record_nbytes, 1, 1, err);
     if (st == SL_OK)
         st = reader_start(reader, shard, 0, err);
     if (st == SL_OK)
         st = reader_next(reader, &block, err);
-    if (st == SL_OK)
-        st = header_names(reader_header(reader), options->container.csv_delimiter, names, count, err);
+    if (st == SL_OK || (st == SL_E_DATA && reader_header(reader).nbytes)) { /* damage later on */
+        sl_error below = {0};
+        st = header_names(reader_header(reader), with.container.csv_delimiter, names, count, &below);
+        if (st != SL_OK)
+            error_set(err, st, "cannot read shard '%s': %s", text_quote(list->items[shard].name), below.text);
+    }
     block_close(&block);
     reader_close(reader);
     return st;

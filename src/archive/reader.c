@@ -9,13 +9,14 @@
 
 #include "archive/archive.h"
 #include "archive/header.h"
+#include "archive/lines.h"
 #include "archive/probe.h"
 #include "support/file.h"
 #include "support/mem.h"
 #include "support/text.h"
 
 #define WINDOW_NBYTES (256u << 10)
-#define FILTERS 3
+#define ZSTD_WINDOW_NBYTES (8u << 20) /* as its tool makes streams unless asked for more */
 
 struct reader {
     struct stream stream; /* first: the container's view of us */
@@ -23,20 +24,27 @@ struct reader {
     const struct container_ops *ops;
     struct reader_options options;
     struct container *container;
-    struct filter *filters[FILTERS];
+    struct filter *filters[FILTER_COUNT];
     int filter; /* of the shard at hand */
     struct source source;
     size_t shard;
+    bool started;
+    uint64_t first_record; /* of the next block */
+    uint64_t left_out;     /* of the shards before the one at hand */
     bool header_checked;
-    char *expected; /* the header row's names, each ended by '\n', or NULL */
+    char *expected; /* header_join of the first shard's names, or NULL */
+    size_t expected_count;
+    char *header_room; /* [LINES_HEADER_NBYTES + 1], mapped and touched only by a header */
 };
 
 size_t reader_nbytes(const struct reader_options *options) {
-    size_t nbytes = sizeof(struct reader) + WINDOW_NBYTES;
-    (void)options; /* the containers' windows are mapped and hardly touched */
+    /* the mapped windows of the containers are touched as far as a tail or a chunk of tar goes */
+    size_t nbytes = sizeof(struct reader) + WINDOW_NBYTES + (192u << 10);
     for (int i = 0; filter_table[i]; i++)
         nbytes += filter_table[i]->state_nbytes;
-    return nbytes + (96u << 10);
+    if (options->compression_type && !strcasecmp(options->compression_type, "zstd"))
+        nbytes += ZSTD_WINDOW_NBYTES;
+    return nbytes;
 }
 
 static ssize_t read_stream(struct stream *stream, void *data, size_t cap, sl_error *err) {
@@ -44,6 +52,7 @@ static ssize_t read_stream(struct stream *stream, void *data, size_t cap, sl_err
     ssize_t n = filter_table[r->filter]->read(r->filters[r->filter], &r->source, data, cap, err);
     if (n > 0)
         stream->offset += (uint64_t)n;
+    stream->cut_off = n < 0 && r->source.cut_off;
     return n;
 }
 
@@ -59,8 +68,11 @@ sl_status reader_open(struct reader **out, const struct shard_list *list,
     r->options = *options;
     r->source.fd = -1;
     r->source.window_cap = WINDOW_NBYTES;
-    r->source.window = mem_alloc(WINDOW_NBYTES, 1);
-    sl_status st = r->source.window ? SL_OK : error_set(err, SL_E_MEMORY, "out of memory for a reader");
+    r->source.window = mem_map(WINDOW_NBYTES);
+    r->header_room = mem_map(LINES_HEADER_NBYTES + 1);
+    sl_status st = r->source.window && r->header_room
+                       ? SL_OK
+                       : error_set(err, SL_E_MEMORY, "out of memory for a reader");
     for (int i = 0; st == SL_OK && filter_table[i]; i++)
         st = filter_table[i]->open(&r->filters[i], err);
     if (st == SL_OK)
@@ -89,20 +101,33 @@ void reader_close(struct reader *r) {
         if (r->filters[i])
             filter_table[i]->close(r->filters[i]);
     mem_free(r->expected);
-    mem_free(r->source.window);
+    mem_unmap(r->header_room, LINES_HEADER_NBYTES + 1);
+    mem_unmap(r->source.window, WINDOW_NBYTES);
     mem_free(r);
 }
 
 void reader_expect_header(struct reader *r, const char *const *names, size_t count) {
     mem_free(r->expected);
     r->expected = header_join(names, count);
+    r->expected_count = count;
 }
 
 /* What went wrong below, told of the shard. */
-static sl_status of_shard(const struct reader *r, sl_error *err) {
-    sl_error below = *err;
-    return error_set(err, below.status, "cannot read shard '%s': %.1500s",
-                     text_quote(r->list->items[r->shard].name), below.text);
+static sl_status of_shard(const struct reader *r, const sl_error *below, sl_error *err) {
+    return error_set(err, below->status, "cannot read shard '%s': %.1400s",
+                     text_quote(r->list->items[r->shard].name), below->text);
+}
+
+static uint64_t shard_left_out(const struct reader *r) {
+    return r->started && r->ops->left_out ? r->ops->left_out(r->container) : 0;
+}
+
+/* A reader is opened for one container: a shard whose name says another is refused, not misread. */
+static sl_status check_kind(const struct reader *r, sl_error *err) {
+    const struct container_ops *named = probe_name(r->list->items[r->shard].name);
+    if (r->options.content_type || !named || named->kind == r->ops->kind)
+        return SL_OK;
+    return error_set(err, SL_E_DATA, "it is %s, while the others are %s", named->name, r->ops->name);
 }
 
 static bool unchanged(const struct reader *r) {
@@ -114,27 +139,30 @@ static bool unchanged(const struct reader *r) {
 
 sl_status reader_start(struct reader *r, size_t shard, uint64_t skip_records, sl_error *err) {
     close_shard(r);
+    r->left_out += shard_left_out(r);
+    r->started = false;
     r->shard = shard;
-    r->source.start = r->source.end = 0;
-    r->source.offset = 0;
-    r->source.at_end = false;
-    r->source.error = 0;
-    r->stream.offset = 0;
+    r->source = (struct source){.fd = -1, .window = r->source.window, .window_cap = WINDOW_NBYTES};
+    r->stream = (struct stream){.read = read_stream};
+    r->first_record = skip_records;
     r->header_checked = false;
+    sl_error below = {0};
     sl_status st = probe_open(r->list, shard, &r->source.fd, err);
     if (st != SL_OK)
         return st;
     posix_fadvise(r->source.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    if (!unchanged(r)) {
-        error_set(err, SL_E_DATA, "it changed since the job began");
-        return of_shard(r, err);
-    }
-    st = probe_filter(&r->source, r->options.compression_type, &r->filter, err);
+    if (!unchanged(r))
+        st = error_set(&below, SL_E_DATA, "it changed after the input was listed");
     if (st == SL_OK)
-        st = filter_table[r->filter]->start(r->filters[r->filter], err);
+        st = check_kind(r, &below);
     if (st == SL_OK)
-        st = r->ops->start(r->container, &r->stream, r->list->items[shard].name, skip_records, err);
-    return st == SL_OK ? SL_OK : of_shard(r, err);
+        st = probe_filter(&r->source, r->options.compression_type, &r->filter, &below);
+    if (st == SL_OK)
+        st = filter_table[r->filter]->start(r->filters[r->filter], &below);
+    if (st == SL_OK)
+        st = r->ops->start(r->container, &r->stream, r->list->items[shard].name, skip_records, &below);
+    r->started = st == SL_OK;
+    return st == SL_OK ? SL_OK : of_shard(r, &below, err);
 }
 
 static sl_status check_header(struct reader *r, sl_error *err) {
@@ -142,27 +170,36 @@ static sl_status check_header(struct reader *r, sl_error *err) {
     if (!r->expected || r->header_checked || !row.nbytes)
         return SL_OK;
     r->header_checked = true;
-    return header_equals(row, r->options.container.csv_delimiter, r->expected)
-               ? SL_OK
-               : error_set(err, SL_E_DATA, "its header names other columns than the first shard's");
+    return header_check(row, r->options.container.csv_delimiter, r->expected, r->expected_count,
+                        r->header_room, err);
 }
 
 sl_status reader_next(struct reader *r, struct block *block, sl_error *err) {
+    sl_error below = {0};
+    block_reset(block);
     block->kind = r->ops->kind;
     block->shard = (uint32_t)r->shard;
-    sl_status st = r->ops->next(r->container, block, err);
+    block->first_record = r->first_record;
+    sl_status st = r->started ? r->ops->next(r->container, block, &below)
+                              : error_set(&below, SL_E_INTERNAL, "it was not opened");
     if (st == SL_OK)
-        st = check_header(r, err);
+        st = check_header(r, &below);
     if (st == SL_OK && !block->cut_count && !unchanged(r))
-        st = error_set(err, SL_E_DATA, "it changed while it was read");
+        st = error_set(&below, SL_E_DATA, "it changed while it was read");
+    r->first_record += block->cut_count;
     if (st == SL_OK)
         return SL_OK;
     block->cut_count = 0;
-    return of_shard(r, err);
+    r->started = false;
+    return of_shard(r, &below, err);
+}
+
+uint64_t reader_left_out(const struct reader *r) {
+    return r->left_out + shard_left_out(r);
 }
 
 uint64_t reader_stored_offset(const struct reader *r) {
-    return r->source.offset;
+    return source_position(&r->source);
 }
 
 sl_slice reader_header(const struct reader *r) {

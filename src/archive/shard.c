@@ -54,6 +54,11 @@ static bool is_ours(const char *name) {
     return !strcmp(name, "_sluice") || !strcmp(name, "_SUCCESS");
 }
 
+static sl_status cannot_list(const struct shard_list *list, const char *path, int errnum, sl_error *err) {
+    return error_errno(err, SL_E_NOINPUT, errnum, "cannot list input directory '%s%s%s'",
+                       text_quote(list->root), *path ? "/" : "", text_quote(path));
+}
+
 static sl_status walk(struct shard_list *list, int dir_fd, char *path, size_t used, int depth, sl_error *err);
 
 static sl_status walk_entry(struct shard_list *list, int dir_fd, char *path, size_t used, const char *name,
@@ -66,7 +71,8 @@ static sl_status walk_entry(struct shard_list *list, int dir_fd, char *path, siz
     memcpy(path + used, name, n + 1);
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? SL_OK /* gone since we read its name */
-                               : error_errno(err, SL_E_IO, errno, "cannot look at '%s'", text_quote(path));
+                               : error_errno(err, SL_E_NOINPUT, errno, "cannot look at input '%s/%s'",
+                                             text_quote(list->root), text_quote(path));
     if (S_ISREG(st.st_mode))
         return add(list, path, &st, err);
     if (S_ISLNK(st.st_mode)) {
@@ -79,8 +85,7 @@ static sl_status walk_entry(struct shard_list *list, int dir_fd, char *path, siz
     }
     int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return error_set(err, errno == EACCES ? SL_E_PERMISSION : SL_E_NOINPUT,
-                         "cannot list input directory '%s': %s", text_quote(path), strerror(errno));
+        return cannot_list(list, path, errno, err);
     path[used + n] = '/';
     path[used + n + 1] = 0;
     return walk(list, fd, path, used + n + 1, depth + 1, err);
@@ -89,16 +94,20 @@ static sl_status walk_entry(struct shard_list *list, int dir_fd, char *path, siz
 /* Owns dir_fd. `path` holds the part below the root, `used` bytes of it. */
 static sl_status walk(struct shard_list *list, int dir_fd, char *path, size_t used, int depth,
                       sl_error *err) {
+    errno = ELOOP;
     DIR *dir = depth < MAX_DEPTH ? fdopendir(dir_fd) : NULL;
     if (!dir) {
+        int errnum = errno;
         close(dir_fd);
-        return error_set(err, SL_E_NOINPUT, "cannot list input directory '%s': more than %d levels deep",
-                         text_quote(path), MAX_DEPTH);
+        return depth < MAX_DEPTH ? cannot_list(list, path, errnum, err)
+                                 : error_set(err, SL_E_NOINPUT,
+                                             "cannot list input directory '%s/%s': more than %d levels deep",
+                                             text_quote(list->root), text_quote(path), MAX_DEPTH);
     }
     sl_status status = SL_OK;
     bool any = false;
     struct dirent *entry;
-    while (status == SL_OK && (entry = readdir(dir)) != NULL) {
+    while (status == SL_OK && (errno = 0, entry = readdir(dir)) != NULL) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
         any = true;
@@ -106,6 +115,10 @@ static sl_status walk(struct shard_list *list, int dir_fd, char *path, size_t us
             list->hidden++;
         else if (!is_ours(entry->d_name))
             status = walk_entry(list, dirfd(dir), path, used, entry->d_name, depth, err);
+    }
+    if (status == SL_OK && errno) {
+        path[used] = 0;
+        status = cannot_list(list, path, errno, err);
     }
     list->empty_dirs += !any;
     closedir(dir);
@@ -120,35 +133,39 @@ static sl_status list_dir(struct shard_list *list, const char *input, sl_error *
     char path[PATH_MAX] = "";
     int fd = open(input, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return error_set(err, errno == EACCES ? SL_E_PERMISSION : SL_E_NOINPUT,
-                         "cannot list input directory '%s': %s", text_quote(input), strerror(errno));
-    list->dir_fd = dup(fd);
+        return cannot_list(list, path, errno, err);
+    list->dir_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (list->dir_fd < 0) {
+        int errnum = errno;
         close(fd);
-        return error_errno(err, SL_E_MEMORY, errno, "cannot keep input directory '%s' open",
+        return error_errno(err, SL_E_MEMORY, errnum, "cannot keep input directory '%s' open",
                            text_quote(input));
     }
-    fcntl(list->dir_fd, F_SETFD, FD_CLOEXEC);
     return walk(list, fd, path, 0, 0, err);
 }
 
 static sl_status list_file(struct shard_list *list, const char *input, const struct stat *st, sl_error *err) {
     const char *slash = strrchr(input, '/');
     char dir[PATH_MAX] = ".";
-    if (slash)
-        memcpy(dir, input, (size_t)(slash - input) + 1), dir[slash - input + 1] = 0;
+    if (slash) {
+        memcpy(dir, input, (size_t)(slash - input) + 1);
+        dir[slash - input + 1] = 0;
+    }
     list->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (list->dir_fd < 0)
-        return error_errno(err, SL_E_IO, errno, "cannot open '%s'", text_quote(dir));
+        return error_errno(err, SL_E_NOINPUT, errno, "cannot open '%s'", text_quote(dir));
     return add(list, slash ? slash + 1 : input, st, err);
 }
 
 sl_status shard_list_open(struct shard_list *list, const char *input, sl_error *err) {
-    struct stat st;
+    struct stat st, link;
     *list = (struct shard_list){.dir_fd = -1};
-    if (strlen(input) >= PATH_MAX || stat(input, &st) != 0)
-        return error_set(err, errno == EACCES ? SL_E_PERMISSION : SL_E_NOINPUT, "cannot open input '%s': %s",
-                         text_quote(input), strlen(input) >= PATH_MAX ? "path too long" : strerror(errno));
+    errno = ENAMETOOLONG;
+    if (strlen(input) >= PATH_MAX || stat(input, &st) != 0 || lstat(input, &link) != 0)
+        return error_errno(err, SL_E_NOINPUT, errno, "cannot open input '%s'", text_quote(input));
+    if (S_ISREG(st.st_mode) && S_ISLNK(link.st_mode))
+        return error_set(err, SL_E_NOINPUT, "cannot read input '%s': it is a link; name the file it leads to",
+                         text_quote(input));
     list->store = mem_alloc(1, sizeof *list->store);
     list->root = mem_strdup(input);
     sl_status status = list->store && list->root ? SL_OK : no_memory(err);

@@ -1,21 +1,47 @@
-/* source.c: stored bytes of a shard through a window. pread, never mmap: a file that shrinks is an error, not
- * a SIGBUS. */
+/* source.c: stored bytes of a shard through a window. read, never mmap: a file that shrinks under us is an
+ * error, not a SIGBUS. */
 #include <errno.h>
+#include <string.h>
 
 #include "archive/filter.h"
 #include "support/file.h"
 
+static ssize_t read_fd(struct source *source, void *data, size_t cap) {
+    if (source->at_end || source->error || !cap)
+        return source->error ? -1 : 0;
+    ssize_t n = file_read(source->fd, data, cap);
+    if (n < 0)
+        source->error = errno;
+    else
+        source->offset += (size_t)n;
+    source->at_end = n == 0;
+    return n;
+}
+
 bool source_fill(struct source *source) {
     if (source->start < source->end)
         return true;
-    if (source->at_end || source->error)
-        return false;
-    ssize_t n = file_read(source->fd, source->window, source->window_cap);
-    if (n < 0)
-        source->error = errno;
-    source->at_end = n == 0;
+    ssize_t n = read_fd(source, source->window, source->window_cap);
     source->start = 0;
     source->end = n > 0 ? (size_t)n : 0;
-    source->offset += source->end;
     return n > 0;
+}
+
+ssize_t source_read(struct source *source, void *data, size_t cap) {
+    size_t n = source->end - source->start;
+    if (!n)
+        return read_fd(source, data, cap);
+    n = n < cap ? n : cap;
+    memcpy(data, source->window + source->start, n);
+    source->start += n;
+    return (ssize_t)n;
+}
+
+uint64_t source_position(const struct source *source) {
+    return source->offset - (source->end - source->start);
+}
+
+sl_status source_failed(const struct source *source, sl_error *err) {
+    return error_errno(err, SL_E_IO, source->error, "read failed at byte %llu",
+                       (unsigned long long)source->offset);
 }

@@ -72,6 +72,10 @@ struct plan_options {
     const char *const *dim_names;          /* --dim NAME=VALUE */
     const int64_t *dim_values;
     size_t dim_count;
+    /* For `verify` and tests of single operators. */
+    bool free_rows; /* dim 0 need not be the batch */
+    const sl_tensor *const
+        *fixed; /* per model input: its value where shapes depend on it (then it is PLAN_CONST), or NULL */
 };
 
 /* The batch size a model insists on, or 0 when its inputs leave dim 0 open. */

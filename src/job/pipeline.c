@@ -261,6 +261,8 @@ static sl_status write_slots(struct job *job, sl_error *err) {
         if (st == SL_OK)
             st = check_rejects(job, false, err);
     }
+    if (st == SL_OK)
+        st = output_checkpoint(job->output, err); /* the last shards of a group are committed here */
     return st == SL_OK ? check_rejects(job, true, err) : st;
 }
 

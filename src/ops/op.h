@@ -66,6 +66,7 @@ struct op {
     int since, until;   /* opsets of the domain this entry is for, inclusive; until 0: no end */
     int min_in, max_in; /* max_in -1: any number */
     int min_out, max_out;
+    const char *attrs; /* names of the attributes it knows, separated by spaces; NULL: none */
     /* Sets dtype, rank and dims of every non-NULL out. SL_E_MODEL with text as "input 'B' has 3 dims,
      * expected 2". */
     sl_status (*infer)(const struct op_call *call, sl_error *err);
@@ -75,6 +76,7 @@ struct op {
     /* Computes the outputs. Cannot fail; everything was checked. Any thread. */
     void (*run)(const struct op_call *call);
     bool elementwise; /* output 0 may take the place of input 0 */
+    bool view;        /* output 0 is input 0's bytes, at most under another shape */
 };
 
 extern const struct op *const op_table[]; /* ended by NULL */

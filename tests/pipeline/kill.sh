@@ -18,6 +18,7 @@ awk -F, -v OFS=, 'NR % 997 == 0 { NF = 5 } NR % 1499 == 0 { $7 = "abc" } { print
     mv "$WORK/x" "$WORK/in/part-2.csv"
 
 job() { "$SLUICE_BIN" run "$MODEL" "$WORK/in" "$1" --rejects-ok --checkpoint 0.02 --progress none -q; }
+killable_job() { exec "$SLUICE_BIN" run "$MODEL" "$WORK/in" "$1" --rejects-ok --checkpoint 0.02 --progress none -q; }
 
 start=$(date +%s%N)
 check "the undisturbed run" job "$WORK/want"
@@ -39,9 +40,9 @@ disturbed() {
     local out=$1 kills=$2 k pid status
     rm -rf "$out"
     for ((k = 0; k < kills; k++)); do
-        job "$out" >"$WORK/job.log" 2>&1 &
+        killable_job "$out" >"$WORK/job.log" 2>&1 &
         pid=$!
-        sleep "$(awk -v r=$RANDOM -v t=$took_us 'BEGIN { printf "%.6f", r / 32768 * t / 1e6 * 1.1 }')"
+        sleep "$(awk -v r=$RANDOM -v t=$took_us 'BEGIN { printf "%.6f", r / 32768 * t / 1e6 }')"
         kill -9 $pid 2>/dev/null && killed=$((killed + 1))
         wait $pid 2>/dev/null
         finals_are_whole "$out" || return 1

@@ -59,12 +59,9 @@ START_TEST(obvious_source) {
     want = floats(2, 0, 0);
     RIG_OK(rig_open(&rig, "[{\"tensor.normalize\": {\"mean\": [1, 2], \"std\": 2}}]", csv_spec(), &want));
     sl_affine affine;
-    ck_assert(chain_affine(rig.chain, &affine));
-    ck_assert_uint_eq(affine.count, 2);
-    ck_assert(!affine.chw);
-    ck_assert(affine.scale[1] == 0.5f && affine.offset[0] == -0.5f && affine.offset[1] == -1.0f);
+    ck_assert_msg(!chain_affine(rig.chain, &affine), "columns are normalised here, in double");
     RIG_OK(rig_line(&rig, SL_KIND_CSV, "7,8"));
-    ck_assert(rig_floats(&rig)[1] == 8.0f);
+    ck_assert(rig_floats(&rig)[0] == 3.0f && rig_floats(&rig)[1] == 3.0f);
     rig_close(&rig);
     /* The image of a file, but images vary. */
     want = floats(3, 224, 224);

@@ -1,0 +1,26 @@
+/* container.c: the containers there are. A new one is a file and a line here. */
+#include "archive/container.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* By content the surest come first: a CSV row is recognised by little. */
+const struct container_ops *const container_table[] = {&container_tar, &container_file, &container_jsonl,
+                                                       &container_csv, NULL};
+
+const struct container_ops *container_by_name(const char *name) {
+    for (const struct container_ops *const *c = container_table; *c; c++)
+        if (!strcmp((*c)->name, name))
+            return *c;
+    return NULL;
+}
+
+/* "text/csv; charset=utf-8" is text/csv. */
+const struct container_ops *container_by_content_type(const char *content_type) {
+    size_t n = strcspn(content_type, "; \t");
+    for (const struct container_ops *const *c = container_table; *c; c++)
+        for (const char *const *type = (*c)->content_types; *type; type++)
+            if (strlen(*type) == n && !strncasecmp(*type, content_type, n))
+                return *c;
+    return NULL;
+}

@@ -1,0 +1,101 @@
+/* fold.c: every node's shapes, and the values of those that depend on constants and shapes only. All dims are
+ * numbers by now, so the arithmetic that exporters write around Reshape and Slice disappears here. */
+#include <string.h>
+
+#include "graph/work.h"
+#include "ops/rules.h"
+#include "support/text.h"
+
+#define MOST_DIM ((int64_t)1 << 48)            /* beyond any memory, and sums of two stay numbers */
+#define MOST_FLOPS ((uint64_t)20 * 1000000000) /* a constant that costs more is computed by the device */
+
+static sl_status in_node(const struct work *w, const struct work_node *node, sl_status st,
+                         const sl_error *inner, sl_error *err) {
+    return error_set(err, st, "cannot plan node '%s' (operator '%s') of model '%s': %s",
+                     text_quote(node->name), node->op->name, text_quote(w->graph->path), inner->text);
+}
+
+static sl_status check_shape(const sl_tensor *t, size_t i, sl_error *err) {
+    size_t nbytes;
+    for (int d = 0; d < t->rank; d++)
+        if (t->dims[d] < 0 || t->dims[d] > MOST_DIM)
+            return error_set(err, SL_E_MODEL, "output %zu would have a dim of %lld", i,
+                             (long long)t->dims[d]);
+    if (!sl_shape_nbytes(t->dtype, t->rank, t->dims, &nbytes))
+        return error_set(err, SL_E_MODEL, "output %zu would be too large", i);
+    return SL_OK;
+}
+
+static sl_status infer_node(struct work *w, struct work_node *node, sl_error *err) {
+    sl_error inner = {0};
+    struct op_call call = work_call(w, node);
+    sl_status st = node->op->infer(&call, &inner);
+    for (size_t i = 0; st == SL_OK && i < node->out_count; i++) {
+        if (!call.out[i])
+            continue;
+        st = check_shape(call.out[i], i, &inner);
+        call.out[i]->data = NULL;
+        w->values[node->out[i]].known = true;
+    }
+    return st == SL_OK ? SL_OK : in_node(w, node, st, &inner, err);
+}
+
+/* Shape and Size need their input's shape only. */
+static bool is_constant(const struct work *w, const struct work_node *node) {
+    if (!strcmp(node->op->domain, "") &&
+        (!strcmp(node->op->name, "Shape") || !strcmp(node->op->name, "Size")))
+        return true;
+    for (size_t i = 0; i < node->in_count; i++)
+        if (node->in[i] != GRAPH_NONE && !w->values[node->in[i]].constant)
+            return false;
+    return true;
+}
+
+/* A constant under another shape: the same bytes. */
+static bool fold_view(struct work *w, const struct work_node *node) {
+    if (!node->op->view || node->out_count != 1 || node->out[0] == GRAPH_NONE)
+        return false;
+    w->values[node->out[0]].tensor.data = w->values[node->in[0]].tensor.data;
+    return true;
+}
+
+/* False when it would take more memory or time than a file may ask for: then it stays a step. */
+static bool is_worth_it(struct work *w, const struct work_node *node, const struct op_call *call) {
+    size_t total = 0;
+    for (size_t i = 0; i < node->out_count; i++)
+        total += call->out[i] ? rule_nbytes(call->out[i]) : 0;
+    if (total > w->folded_limit - w->folded_nbytes || work_flops(node->op, call) > MOST_FLOPS)
+        return false;
+    w->folded_nbytes += total;
+    return true;
+}
+
+static sl_status fold_node(struct work *w, struct work_node *node, sl_error *err) {
+    sl_error inner = {0};
+    struct op_call call = work_call(w, node);
+    if (!fold_view(w, node)) {
+        if (!is_worth_it(w, node, &call))
+            return SL_OK;
+        for (size_t i = 0; i < node->out_count; i++)
+            if (call.out[i] && !(call.out[i]->data = arena_alloc(w->arena, rule_nbytes(call.out[i]) + 1, 1)))
+                return work_out_of_memory(err);
+        sl_status st = reference_run_node(&call, node->op, &inner);
+        if (st != SL_OK)
+            return in_node(w, node, st, &inner, err);
+    }
+    for (size_t i = 0; i < node->out_count; i++)
+        if (node->out[i] != GRAPH_NONE)
+            w->values[node->out[i]].constant = true;
+    node->dead = true;
+    return SL_OK;
+}
+
+sl_status work_infer(struct work *w, sl_error *err) {
+    sl_status st = SL_OK;
+    for (size_t i = 0; st == SL_OK && i < w->node_count; i++) {
+        st = infer_node(w, &w->nodes[i], err);
+        if (st == SL_OK && is_constant(w, &w->nodes[i]))
+            st = fold_node(w, &w->nodes[i], err);
+    }
+    return st;
+}

@@ -1,0 +1,116 @@
+/* onnx_operators.c: which operator each node means. All that cannot run are told at once, one line an
+ * operator, so that nobody has to ask again and again. */
+#include <string.h>
+
+#include "graph/onnx_import.h"
+#include "support/text.h"
+
+/* Whether `word` is one of the names in `list`, which are separated by spaces. */
+static bool is_listed(const char *list, const char *word) {
+    size_t nbytes = strlen(word);
+    while (list && *list) {
+        size_t end = strcspn(list, " ");
+        if (end == nbytes && !memcmp(list, word, nbytes))
+            return true;
+        list += end + (list[end] == ' ');
+    }
+    return false;
+}
+
+static sl_status check_node(const struct graph_node *node, sl_error *err) {
+    const struct op *op = node->op;
+    const char *name = text_quote(node->name);
+    for (size_t i = 0; i < node->attr_count; i++)
+        if (!is_listed(op->attrs, node->attrs[i].name))
+            return error_set(err, SL_E_MODEL, "unknown attribute '%s' of operator '%s' (node '%s')",
+                             text_quote(node->attrs[i].name), op->name, name);
+    if (node->in_count < (size_t)op->min_in || (op->max_in >= 0 && node->in_count > (size_t)op->max_in))
+        return error_set(err, SL_E_MODEL, "operator '%s' has %zu inputs (node '%s')", op->name,
+                         node->in_count, name);
+    if (node->out_count < (size_t)op->min_out || (op->max_out >= 0 && node->out_count > (size_t)op->max_out))
+        return error_set(err, SL_E_MODEL, "operator '%s' has %zu outputs (node '%s')", op->name,
+                         node->out_count, name);
+    for (size_t i = 0; i < (size_t)op->min_in || (op->max_in < 0 && i < node->in_count); i++)
+        if (node->in[i] == GRAPH_NONE)
+            return error_set(err, SL_E_MODEL, "operator '%s' lacks input %zu (node '%s')", op->name, i, name);
+    return SL_OK;
+}
+
+/* Operators already told. More than fit in an error's text are only counted. */
+#define MAX_LINES 12
+
+struct missing {
+    const struct graph_node *shown[MAX_LINES];
+    size_t count, more_nodes;
+    struct buf text;
+};
+
+static bool same_operator(const struct graph_node *a, const struct graph_node *b) {
+    return !strcmp(a->op_type, b->op_type) && !strcmp(a->domain, b->domain) && a->opset == b->opset;
+}
+
+/* The names of the first nodes of an operator, as 'a', 'b' and 7 more. */
+static void list_nodes(struct missing *m, const struct graph *g, size_t first) {
+    size_t count = 0;
+    for (size_t i = first; i < g->node_count; i++)
+        if (!g->nodes[i].op && same_operator(&g->nodes[i], &g->nodes[first]) && count++ < 3)
+            buf_printf(&m->text, "%s'%.60s'", count > 1 ? ", " : "", text_quote(g->nodes[i].name));
+    if (count > 3)
+        buf_printf(&m->text, " and %zu more", count - 3);
+}
+
+static void tell(struct missing *m, const struct graph *g, size_t at) {
+    const struct graph_node *node = &g->nodes[at];
+    for (size_t i = 0; i < m->count; i++)
+        if (same_operator(m->shown[i], node))
+            return;
+    if (m->count == MAX_LINES) {
+        m->more_nodes++;
+        return;
+    }
+    m->shown[m->count++] = node;
+    size_t same = 0;
+    for (size_t i = at; same < 2 && i < g->node_count; i++)
+        same += !g->nodes[i].op && same_operator(&g->nodes[i], node);
+    buf_printf(&m->text, "\n  cannot run operator '%.60s' (%s ", text_quote(node->op_type),
+               same > 1 ? "nodes" : "node");
+    list_nodes(m, g, at);
+    buf_printf(&m->text, ", domain '%.60s', opset %lld)",
+               *node->domain ? text_quote(node->domain) : "ai.onnx", (long long)node->opset);
+}
+
+static sl_status tell_missing(const struct graph *g, sl_error *err) {
+    struct missing m = {.count = 0};
+    size_t nodes = 0;
+    buf_init(&m.text);
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (g->nodes[i].op)
+            continue;
+        nodes++;
+        tell(&m, g, i);
+    }
+    if (m.more_nodes)
+        buf_printf(&m.text, "\n  and %zu more nodes with other operators", m.more_nodes);
+    sl_status st = error_set(err, SL_E_MODEL, "%zu %s cannot run here%s", nodes,
+                             nodes == 1 ? "node" : "nodes", m.text.data ? m.text.data : "");
+    buf_clear(&m.text);
+    return st;
+}
+
+sl_status import_operators(struct importer *im, sl_error *err) {
+    struct graph *g = im->graph;
+    bool all = true;
+    for (size_t i = 0; i < g->node_count; i++) {
+        struct graph_node *node = &g->nodes[i];
+        node->op = op_find(node->domain, node->op_type, node->opset);
+        all = all && node->op;
+    }
+    if (!all)
+        return tell_missing(g, err);
+    for (size_t i = 0; i < g->node_count; i++) {
+        sl_status st = check_node(&g->nodes[i], err);
+        if (st != SL_OK)
+            return st;
+    }
+    return SL_OK;
+}

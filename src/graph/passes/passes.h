@@ -1,0 +1,17 @@
+/* passes.h: what is done to a plan's nodes before they are placed. Each pass is one file; each keeps every
+ * output's value and may be left out. */
+#ifndef GRAPH_PASSES_H
+#define GRAPH_PASSES_H
+
+#include "graph/work.h"
+
+/* Nodes that hand on their input as it is (Identity, Dropout, a Reshape to the same shape, ...) go. */
+sl_status pass_identity(struct work *w, sl_error *err);
+/* BatchNormalization behind Conv or Gemm with constant weights becomes part of the weights. */
+sl_status pass_batch_norm(struct work *w, sl_error *err);
+/* Of nodes that compute the same, one stays. */
+sl_status pass_common(struct work *w, sl_error *err);
+/* Nodes that nobody needs go, and so do outputs that may be left out. */
+sl_status pass_dead_code(struct work *w, sl_error *err);
+
+#endif

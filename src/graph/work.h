@@ -1,0 +1,84 @@
+/* work.h: a plan while it is made: a private copy of the graph's nodes and values that passes may change. All
+ * memory is the plan's. */
+#ifndef GRAPH_WORK_H
+#define GRAPH_WORK_H
+
+#include "graph/plan.h"
+
+struct work_value {
+    const char *name;
+    sl_tensor tensor; /* data for constants */
+    bool known;       /* dtype and dims are */
+    bool constant;
+};
+
+struct work_node {
+    const struct op *op;
+    const char *name;
+    const struct attr *attrs;
+    size_t attr_count;
+    int64_t opset;
+    uint32_t *in, *out;
+    size_t in_count, out_count;
+    bool dead;
+};
+
+struct work {
+    const struct graph *graph;
+    const struct plan_options *options;
+    struct arena *arena;
+    struct work_value *values;
+    size_t value_count, value_cap;
+    struct work_node *nodes; /* in running order */
+    size_t node_count, node_cap;
+    uint32_t *inputs, *outputs; /* the slot's; counts as in the graph */
+    int64_t batch;
+    size_t folded_nbytes, folded_limit;
+    const sl_tensor **call_in; /* room for one call */
+    sl_tensor **call_out;
+};
+
+/* Copies the graph, with the inputs' dims bound (shapes.c) and the prologues in front. */
+sl_status work_open(struct work *w, const struct graph *graph, const struct plan_options *options,
+                    struct arena *arena, sl_error *err);
+/* GRAPH_NONE when out of memory. */
+uint32_t work_add_value(struct work *w, const char *name);
+/* A node with room for its inputs and outputs, all GRAPH_NONE; NULL when out of memory. */
+struct work_node *work_add_node(struct work *w, const struct op *op, const char *name, size_t in_count,
+                                size_t out_count);
+sl_status work_out_of_memory(sl_error *err);
+
+/* The node's call, in the work's room: valid until the next one. */
+struct op_call work_call(struct work *w, const struct work_node *node);
+
+/* Dims of the model's inputs, without those still open: by --dim, by the batch, by the chain. shapes.c */
+sl_status work_bind_inputs(struct work *w, sl_error *err);
+/* Infers every shape and folds what is constant. fold.c */
+sl_status work_infer(struct work *w, sl_error *err);
+
+/* How often each value is read: by nodes and as an output. Free with mem_free; NULL when out of memory. */
+uint32_t *work_count_uses(const struct work *w);
+/* Which node makes each value, or GRAPH_NONE. Likewise. */
+uint32_t *work_find_makers(const struct work *w);
+
+/* Runs one node with the reference. Its outputs have data. run_reference.c */
+sl_status reference_run_node(struct op_call *call, const struct op *op, sl_error *err);
+
+/* Multiply-adds of a node times two, where they are counted. flops.c */
+uint64_t work_flops(const struct op *op, const struct op_call *call);
+
+/* Gives every value of the plan its place; drops views that need no copy. place.c */
+sl_status place_values(struct plan *plan, sl_error *err);
+
+/* One thing to place in an arena: alive from step `first` to step `last`, both included. */
+struct place_block {
+    size_t nbytes, offset;
+    uint32_t first, last;
+};
+/* Sets offsets; returns the bytes needed, or SIZE_MAX when out of memory. nbytes are multiples of PLAN_ALIGN.
+ */
+size_t place_blocks(struct place_block *blocks, size_t count);
+/* The most that is alive at once; SIZE_MAX when out of memory. */
+size_t place_peak(const struct place_block *blocks, size_t count);
+
+#endif

@@ -1,0 +1,221 @@
+/* ml_tree.c: TreeEnsembleClassifier and TreeEnsembleRegressor of ai.onnx.ml. */
+#include "ops/ml_scores.h"
+#include "ops/ops.h"
+#include "ops/rules.h"
+#include "ops/tree.h"
+
+#define FEATURES (OPS_BIT(SL_FLOAT) | OPS_BIT(SL_DOUBLE) | OPS_BIT(SL_INT64) | OPS_BIT(SL_INT32))
+
+#define NODE_ATTRS                                                                                           \
+    "base_values base_values_as_tensor nodes_falsenodeids nodes_featureids nodes_hitrates "                  \
+    "nodes_hitrates_as_tensor nodes_missing_value_tracks_true nodes_modes nodes_nodeids nodes_treeids "      \
+    "nodes_truenodeids nodes_values nodes_values_as_tensor post_transform "
+
+static int64_t row_count(const sl_tensor *x) {
+    return x->rank == 1 ? 1 : x->dims[0];
+}
+
+static sl_status check_input(const struct op_call *call, sl_error *err) {
+    sl_status st = rule_dtype(call, 0, FEATURES, err);
+    if (st == SL_OK && call->in[0]->rank != 1)
+        st = rule_rank(call, 0, 2, err);
+    return st;
+}
+
+/* Classifier */
+static sl_status infer_classifier(const struct op_call *call, sl_error *err) {
+    struct labels labels;
+    enum post_transform post = POST_NONE;
+    sl_status st = check_input(call, err);
+    if (st == SL_OK)
+        st = labels_read(call, &labels, err);
+    if (st == SL_OK && labels.count < 2)
+        st = error_set(err, SL_E_MODEL, "a classifier needs two class labels or more");
+    if (st == SL_OK)
+        st = post_read(call, &post, err);
+    if (st != SL_OK)
+        return st;
+    int64_t rows = row_count(call->in[0]);
+    if (op_has_out(call, 0))
+        rule_set(call->out[0], labels_dtype(&labels), 1, &rows);
+    if (op_has_out(call, 1))
+        rule_set(call->out[1], SL_FLOAT, 2, (int64_t[]){rows, (int64_t)labels.count});
+    return SL_OK;
+}
+
+static sl_status prepare_with(const struct op_call *call, const char *prefix, size_t targets,
+                              struct arena *arena, struct op_prepared *prepared, sl_error *err) {
+    struct tree_ensemble *ensemble;
+    sl_status st = tree_build(call, prefix, targets, arena, &ensemble, err);
+    if (st != SL_OK)
+        return st;
+    prepared->state = ensemble;
+    prepared->scratch_nbytes = tree_scratch_nbytes(ensemble, call->in[0]->dims[call->in[0]->rank - 1]) +
+                               targets * sizeof(float) + 64;
+    return SL_OK;
+}
+
+static sl_status prepare_classifier(const struct op_call *call, struct arena *arena,
+                                    struct op_prepared *prepared, sl_error *err) {
+    struct labels labels;
+    sl_status st = labels_read(call, &labels, err);
+    return st == SL_OK ? prepare_with(call, "class", labels.count, arena, prepared, err) : st;
+}
+
+/* More than two classes: the largest that got any weight. */
+static size_t finish_many(const struct tree_ensemble *e, double *scores, const bool *found, float *out,
+                          enum post_transform post) {
+    size_t best = 0, n = e->target_count;
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (float)(scores[i] + (e->base_count == n ? e->base[i] : 0));
+        if ((found[i] || e->base_count == n) && (!any || out[i] > out[best])) {
+            best = i;
+            any = true;
+        }
+    }
+    post_apply(post, out, n);
+    return best;
+}
+
+/* Two classes. Where no weight names class 1, the one sum decides, and both scores are made from it. */
+static size_t finish_two(const struct tree_ensemble *e, double *scores, bool has_second, float out[2],
+                         enum post_transform post) {
+    bool both = has_second;
+    if (e->base_count == 2 && !has_second) {
+        scores[1] = scores[0] + e->base[1];
+        scores[0] = -scores[1];
+        both = true;
+    } else if (e->base_count == 2) {
+        scores[0] += e->base[0];
+        scores[1] += e->base[1];
+    } else if (e->base_count == 1) {
+        scores[0] += e->base[0];
+    }
+    out[0] = (float)scores[0];
+    out[1] = (float)scores[1];
+    float decides = both ? out[1] : out[0];
+    bool add_up = e->one_target && e->all_positive;
+    bool second = decides > (add_up ? 0.5f : 0);
+    if (both)
+        post_apply(post, out, 2);
+    else if (post == POST_PROBIT)
+        out[0] = post_probit(decides);
+    else
+        post_two_classes(post, !add_up, second, decides, out);
+    return second;
+}
+
+static void run_classifier(const struct op_call *call) {
+    const struct tree_ensemble *e = call->state;
+    const sl_tensor *x = call->in[0];
+    struct tree_scores s = tree_scores_in(e, call->scratch);
+    struct labels labels;
+    enum post_transform post = POST_NONE;
+    if (labels_read(call, &labels, NULL) != SL_OK || post_read(call, &post, NULL) != SL_OK)
+        return;
+    size_t n = e->target_count;
+    float *spare = (float *)((char *)call->scratch + tree_scratch_nbytes(e, x->dims[x->rank - 1]) / 8 * 8);
+    for (int64_t first = 0, rows = row_count(x); first < rows; first += TREE_BLOCK) {
+        int64_t count = rows - first < TREE_BLOCK ? rows - first : TREE_BLOCK;
+        tree_score_block(e, x, first, count, TREE_SUM, &s);
+        for (int64_t row = 0; row < count; row++) {
+            double *scores = s.scores + (size_t)row * n;
+            const bool *found = s.found + (size_t)row * n;
+            float *out =
+                op_has_out(call, 1) ? (float *)call->out[1]->data + (size_t)(first + row) * n : spare;
+            size_t best =
+                n > 2 ? finish_many(e, scores, found, out, post) : finish_two(e, scores, found[1], out, post);
+            if (op_has_out(call, 0))
+                labels_write(&labels, call->out[0], first + row, best);
+        }
+    }
+}
+
+const struct op op_tree_classifier = {
+    .domain = "ai.onnx.ml",
+    .name = "TreeEnsembleClassifier",
+    .since = 1,
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 2,
+    .attrs = NODE_ATTRS "class_ids class_nodeids class_treeids class_weights class_weights_as_tensor "
+                        "classlabels_int64s classlabels_strings",
+    .infer = infer_classifier,
+    .prepare = prepare_classifier,
+    .run = run_classifier};
+
+/* Regressor */
+static sl_status read_aggregate(const struct op_call *call, enum tree_aggregate *aggregate, sl_error *err) {
+    static const char *const names[] = {"SUM", "AVERAGE", "MIN", "MAX"};
+    for (int i = 0; i < 4; i++)
+        if (op_attr_is(call, "aggregate_function", names[i], "SUM")) {
+            *aggregate = (enum tree_aggregate)i;
+            return SL_OK;
+        }
+    return error_set(err, SL_E_MODEL, "attribute 'aggregate_function' is none of SUM, AVERAGE, MIN, MAX");
+}
+
+static sl_status infer_regressor(const struct op_call *call, sl_error *err) {
+    enum tree_aggregate aggregate = TREE_SUM;
+    enum post_transform post = POST_NONE;
+    int64_t targets = op_attr_int(call, "n_targets", 1);
+    sl_status st = check_input(call, err);
+    if (st == SL_OK)
+        st = read_aggregate(call, &aggregate, err);
+    if (st == SL_OK)
+        st = post_read(call, &post, err);
+    if (st == SL_OK && (targets < 1 || targets > INT32_MAX / TREE_BLOCK))
+        st = error_set(err, SL_E_MODEL, "attribute 'n_targets' is %lld", (long long)targets);
+    if (st == SL_OK)
+        rule_set(call->out[0], SL_FLOAT, 2, (int64_t[]){row_count(call->in[0]), targets});
+    return st;
+}
+
+static sl_status prepare_regressor(const struct op_call *call, struct arena *arena,
+                                   struct op_prepared *prepared, sl_error *err) {
+    return prepare_with(call, "target", (size_t)op_attr_int(call, "n_targets", 1), arena, prepared, err);
+}
+
+static void run_regressor(const struct op_call *call) {
+    const struct tree_ensemble *e = call->state;
+    const sl_tensor *x = call->in[0];
+    struct tree_scores s = tree_scores_in(e, call->scratch);
+    enum tree_aggregate aggregate = TREE_SUM;
+    enum post_transform post = POST_NONE;
+    if (read_aggregate(call, &aggregate, NULL) != SL_OK || post_read(call, &post, NULL) != SL_OK)
+        return;
+    size_t n = e->target_count;
+    for (int64_t first = 0, rows = row_count(x); first < rows; first += TREE_BLOCK) {
+        int64_t count = rows - first < TREE_BLOCK ? rows - first : TREE_BLOCK;
+        tree_score_block(e, x, first, count, aggregate, &s);
+        for (int64_t row = 0; row < count; row++) {
+            float *out = (float *)call->out[0]->data + (size_t)(first + row) * n;
+            for (size_t i = 0; i < n; i++) {
+                double score = s.scores[(size_t)row * n + i];
+                if (aggregate == TREE_AVERAGE)
+                    score /= (double)e->tree_count;
+                if (e->base_count == n)
+                    score += e->base[i];
+                out[i] = (float)score;
+            }
+            post_apply(n > 1 || post == POST_PROBIT ? post : POST_NONE, out, n);
+        }
+    }
+}
+
+const struct op op_tree_regressor = {
+    .domain = "ai.onnx.ml",
+    .name = "TreeEnsembleRegressor",
+    .since = 1,
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .attrs =
+        NODE_ATTRS "aggregate_function n_targets target_ids target_nodeids target_treeids target_weights "
+                   "target_weights_as_tensor",
+    .infer = infer_regressor,
+    .prepare = prepare_regressor,
+    .run = run_regressor};

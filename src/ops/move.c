@@ -1,0 +1,401 @@
+/* move.c: operators that move whole elements without looking at them: Transpose, Concat, Split, Slice, Pad,
+ * Tile, Expand, DepthToSpace, SpaceToDepth. Most are one strided copy. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/element.h"
+#include "ops/ops.h"
+#include "ops/rules.h"
+
+/* Copies one element for each position of `dims`, with strides in elements on both sides. */
+static void copy_strided(size_t nbytes, int rank, const int64_t *dims, const char *x,
+                         const int64_t *x_strides, char *y, const int64_t *y_strides) {
+    int64_t at[SL_MAX_RANK] = {0}, xi = 0, yi = 0, count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= dims[i];
+    for (int64_t n = 0; n < count; n++) {
+        memcpy(y + yi * (int64_t)nbytes, x + xi * (int64_t)nbytes, nbytes);
+        for (int d = rank - 1; d >= 0; d--) {
+            xi += x_strides[d];
+            yi += y_strides[d];
+            if (++at[d] < dims[d])
+                break;
+            xi -= x_strides[d] * dims[d];
+            yi -= y_strides[d] * dims[d];
+            at[d] = 0;
+        }
+    }
+}
+
+static void dense_strides(const sl_tensor *t, int64_t *strides) {
+    int64_t step = 1;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        strides[i] = step;
+        step *= t->dims[i];
+    }
+}
+
+static size_t element_nbytes(const sl_tensor *t) {
+    return sl_dtype_nbits(t->dtype) / 8;
+}
+
+#define MOVE(id, op_name, in_least, in_most, out_most, op_attrs)                                             \
+    const struct op op_##id = {.domain = "",                                                                 \
+                               .name = op_name,                                                              \
+                               .since = 1,                                                                   \
+                               .min_in = in_least,                                                           \
+                               .max_in = in_most,                                                            \
+                               .min_out = 1,                                                                 \
+                               .max_out = out_most,                                                          \
+                               .attrs = op_attrs,                                                            \
+                               .infer = infer_##id,                                                          \
+                               .run = run_##id};
+
+/* Transpose */
+static sl_status read_perm(const struct op_call *call, int *perm, sl_error *err) {
+    int count, rank = call->in[0]->rank;
+    sl_status st = rule_axes(call, SIZE_MAX, "perm", rank, perm, &count, err);
+    if (st == SL_OK && count >= 0 && count != rank)
+        st = error_set(err, SL_E_MODEL, "attribute 'perm' has %d axes, the input %d", count, rank);
+    for (int i = 0; count < 0 && i < rank; i++)
+        perm[i] = rank - 1 - i;
+    return st;
+}
+
+static sl_status infer_transpose(const struct op_call *call, sl_error *err) {
+    int perm[SL_MAX_RANK];
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = read_perm(call, perm, err);
+    if (st != SL_OK)
+        return st;
+    rule_like(call, 0);
+    for (int i = 0; i < call->in[0]->rank; i++)
+        call->out[0]->dims[i] = call->in[0]->dims[perm[i]];
+    return SL_OK;
+}
+
+static void run_transpose(const struct op_call *call) {
+    int perm[SL_MAX_RANK];
+    int64_t x[SL_MAX_RANK], from[SL_MAX_RANK], to[SL_MAX_RANK];
+    if (read_perm(call, perm, NULL) != SL_OK)
+        return;
+    const sl_tensor *out = call->out[0];
+    dense_strides(call->in[0], x);
+    dense_strides(out, to);
+    for (int i = 0; i < out->rank; i++)
+        from[i] = x[perm[i]];
+    copy_strided(element_nbytes(out), out->rank, out->dims, call->in[0]->data, from, out->data, to);
+}
+
+MOVE(transpose, "Transpose", 1, 1, 1, "perm")
+
+/* Concat and Split: slabs of the dims from `axis` on. */
+static sl_status infer_concat(const struct op_call *call, sl_error *err) {
+    int axis;
+    char one[RULE_TEXT], other[RULE_TEXT];
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = rule_axis(op_attr_int(call, "axis", call->opset < 4 ? 1 : 0), call->in[0]->rank, &axis, err);
+    if (st != SL_OK)
+        return st;
+    sl_tensor shape = *call->in[0];
+    for (size_t i = 1; i < call->in_count; i++) {
+        const sl_tensor *t = call->in[i];
+        bool fits = t && t->rank == shape.rank && t->dtype == shape.dtype;
+        for (int d = 0; fits && d < shape.rank; d++)
+            fits = d == axis || t->dims[d] == shape.dims[d];
+        if (!fits)
+            return error_set(err, SL_E_MODEL, "input %zu is %s, which does not join %s along axis %d", i,
+                             t ? rule_text(one, t) : "missing", rule_text(other, call->in[0]), axis);
+        shape.dims[axis] += t->dims[axis];
+    }
+    rule_set(call->out[0], shape.dtype, shape.rank, shape.dims);
+    return SL_OK;
+}
+
+static void run_concat(const struct op_call *call) {
+    const sl_tensor *y = call->out[0];
+    int axis = 0;
+    (void)rule_axis(op_attr_int(call, "axis", call->opset < 4 ? 1 : 0), y->rank, &axis, NULL);
+    int64_t outer = rule_product(y, 0, axis);
+    char *to = y->data;
+    for (int64_t row = 0; row < outer; row++)
+        for (size_t i = 0; i < call->in_count; i++) {
+            const sl_tensor *x = call->in[i];
+            size_t slab = (size_t)rule_product(x, axis, x->rank) * element_nbytes(x);
+            if (slab)
+                memcpy(to, (const char *)x->data + (size_t)row * slab, slab);
+            to += slab;
+        }
+}
+
+MOVE(concat, "Concat", 1, -1, 1, "axis")
+
+static sl_status infer_split(const struct op_call *call, sl_error *err) {
+    enum { MOST = 1024 };
+    int64_t sizes[MOST], sum = 0;
+    int axis, given;
+    const sl_tensor *x = call->in[0];
+    int64_t outs = (int64_t)call->out_count;
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = rule_axis(op_attr_int(call, "axis", 0), x->rank, &axis, err);
+    if (st == SL_OK)
+        st = rule_ints(call, 1, "split", sizes, MOST, &given, err);
+    if (st == SL_OK && op_attr_int(call, "num_outputs", outs) != outs)
+        st = error_set(err, SL_E_MODEL, "attribute 'num_outputs' is not the number of outputs");
+    if (st != SL_OK)
+        return st;
+    if (outs > MOST || (given >= 0 && given != outs))
+        return error_set(err, SL_E_MODEL, "%d sizes for %zu outputs", given, call->out_count);
+    int64_t each = (x->dims[axis] + outs - 1) / outs;
+    for (int64_t i = 0; i < outs; i++) {
+        int64_t rest = x->dims[axis] - sum;
+        int64_t size = given >= 0 ? sizes[i] : rest < each ? rest : each;
+        if (size < 0 || size > rest)
+            return error_set(err, SL_E_MODEL, "the sizes do not add up to %lld", (long long)x->dims[axis]);
+        sum += size;
+        if (!call->out[i])
+            continue;
+        rule_set(call->out[i], x->dtype, x->rank, x->dims);
+        call->out[i]->dims[axis] = size;
+    }
+    if (sum != x->dims[axis])
+        return error_set(err, SL_E_MODEL, "the sizes do not add up to %lld", (long long)x->dims[axis]);
+    return SL_OK;
+}
+
+/* Where output i begins along the axis: an output that nobody reads has no shape, so sizes are read again. */
+static int64_t split_size(const struct op_call *call, size_t i, int axis) {
+    const struct attr *sizes = op_attr(call, "split");
+    if (call->out[i])
+        return call->out[i]->dims[axis];
+    if (op_has_in(call, 1))
+        return element_index(call->in[1]->dtype, call->in[1]->data, (int64_t)i);
+    if (sizes)
+        return sizes->ints[i];
+    int64_t n = (int64_t)call->out_count;
+    return (call->in[0]->dims[axis] + n - 1) / n;
+}
+
+static void run_split(const struct op_call *call) {
+    const sl_tensor *x = call->in[0];
+    int axis = 0;
+    (void)rule_axis(op_attr_int(call, "axis", 0), x->rank, &axis, NULL);
+    size_t inner = (size_t)rule_product(x, axis + 1, x->rank) * element_nbytes(x);
+    size_t line = (size_t)x->dims[axis] * inner, start = 0;
+    for (size_t i = 0; i < call->out_count; i++) {
+        size_t slab = (size_t)split_size(call, i, axis) * inner;
+        for (int64_t row = 0; call->out[i] && slab && row < rule_product(x, 0, axis); row++)
+            memcpy((char *)call->out[i]->data + (size_t)row * slab,
+                   (const char *)x->data + (size_t)row * line + start, slab);
+        start += slab;
+    }
+}
+
+MOVE(split, "Split", 1, 2, -1, "axis split num_outputs")
+
+/* Slice: a start and a step for each dim. */
+struct cut {
+    int64_t start[SL_MAX_RANK], step[SL_MAX_RANK], size[SL_MAX_RANK];
+};
+
+static int64_t clamp_index(int64_t x, int64_t low, int64_t high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+static sl_status read_cut(const struct op_call *call, struct cut *cut, sl_error *err) {
+    const sl_tensor *x = call->in[0];
+    int64_t starts[SL_MAX_RANK], ends[SL_MAX_RANK], steps[SL_MAX_RANK];
+    int axes[SL_MAX_RANK], count, end_count, axis_count, step_count;
+    sl_status st = rule_ints(call, 1, "starts", starts, x->rank, &count, err);
+    if (st == SL_OK)
+        st = rule_ints(call, 2, "ends", ends, x->rank, &end_count, err);
+    if (st == SL_OK)
+        st = rule_axes(call, 3, "axes", x->rank, axes, &axis_count, err);
+    if (st == SL_OK)
+        st = rule_ints(call, 4, NULL, steps, x->rank, &step_count, err);
+    if (st == SL_OK && (count < 0 || count != end_count || (axis_count >= 0 && axis_count != count) ||
+                        (step_count >= 0 && step_count != count)))
+        st = error_set(err, SL_E_MODEL, "starts, ends, axes and steps differ in number");
+    for (int i = 0; i < x->rank; i++) {
+        cut->start[i] = 0;
+        cut->step[i] = 1;
+        cut->size[i] = x->dims[i];
+    }
+    for (int i = 0; st == SL_OK && i < count; i++) {
+        int axis = axis_count < 0 ? i : axes[i];
+        int64_t dim = x->dims[axis], step = step_count < 0 ? 1 : steps[i];
+        if (step == 0)
+            return error_set(err, SL_E_MODEL, "a step is 0");
+        step = clamp_index(step, -INT32_MAX, INT32_MAX); /* beyond any dim either way */
+        starts[i] += starts[i] < 0 ? dim : 0;
+        ends[i] += ends[i] < 0 ? dim : 0;
+        int64_t start = clamp_index(starts[i], 0, step > 0 ? dim : dim - 1);
+        int64_t end = clamp_index(ends[i], step > 0 ? 0 : -1, dim);
+        int64_t reach = step > 0 ? end - start : start - end, stride = step > 0 ? step : -step;
+        cut->start[axis] = start;
+        cut->step[axis] = step;
+        cut->size[axis] = reach <= 0 ? 0 : (reach + stride - 1) / stride;
+    }
+    return st;
+}
+
+static sl_status infer_slice(const struct op_call *call, sl_error *err) {
+    struct cut cut;
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = read_cut(call, &cut, err);
+    if (st == SL_OK)
+        rule_set(call->out[0], call->in[0]->dtype, call->in[0]->rank, cut.size);
+    return st;
+}
+
+static void run_slice(const struct op_call *call) {
+    const sl_tensor *x = call->in[0], *y = call->out[0];
+    struct cut cut;
+    int64_t from[SL_MAX_RANK], to[SL_MAX_RANK], first = 0;
+    if (read_cut(call, &cut, NULL) != SL_OK || !rule_count(y))
+        return;
+    dense_strides(x, from);
+    dense_strides(y, to);
+    for (int i = 0; i < x->rank; i++) {
+        first += cut.start[i] * from[i];
+        from[i] *= cut.step[i];
+    }
+    copy_strided(element_nbytes(x), y->rank, y->dims,
+                 (const char *)x->data + first * (int64_t)element_nbytes(x), from, y->data, to);
+}
+
+MOVE(slice, "Slice", 1, 5, 1, "axes ends starts")
+
+/* Tile and Expand: the input again and again. */
+static void repeat(const struct op_call *call) {
+    const sl_tensor *x = call->in[0], *y = call->out[0];
+    size_t nbytes = element_nbytes(x);
+    int64_t strides[SL_MAX_RANK];
+    dense_strides(x, strides);
+    for (int64_t i = 0, n = rule_count(y); i < n; i++) {
+        int64_t rest = i, from = 0;
+        for (int d = y->rank - 1; d >= 0; d--) {
+            int xd = d - (y->rank - x->rank);
+            if (xd >= 0)
+                from += rest % y->dims[d] % x->dims[xd] * strides[xd];
+            rest /= y->dims[d];
+        }
+        memcpy((char *)y->data + (size_t)i * nbytes, (const char *)x->data + (size_t)from * nbytes, nbytes);
+    }
+}
+
+static sl_status infer_tile(const struct op_call *call, sl_error *err) {
+    int64_t repeats[SL_MAX_RANK];
+    int count;
+    const sl_tensor *x = call->in[0];
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = rule_ints(call, 1, NULL, repeats, SL_MAX_RANK, &count, err);
+    if (st == SL_OK && count != x->rank)
+        st = error_set(err, SL_E_MODEL, "%d repeats for %d dims", count, x->rank);
+    if (st != SL_OK)
+        return st;
+    rule_like(call, 0);
+    for (int i = 0; i < count; i++)
+        if (repeats[i] < 0 || __builtin_mul_overflow(x->dims[i], repeats[i], &call->out[0]->dims[i]))
+            return error_set(err, SL_E_MODEL, "repeat %d is %lld", i, (long long)repeats[i]);
+    return SL_OK;
+}
+
+static void run_tile(const struct op_call *call) {
+    repeat(call);
+}
+
+MOVE(tile, "Tile", 2, 2, 1, NULL)
+
+static sl_status infer_expand(const struct op_call *call, sl_error *err) {
+    sl_tensor wish = {.dtype = SL_INT64};
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = rule_ints(call, 1, NULL, wish.dims, SL_MAX_RANK, &wish.rank, err);
+    for (int i = 0; st == SL_OK && i < wish.rank; i++)
+        if (wish.dims[i] < 0)
+            st = error_set(err, SL_E_MODEL, "dim %d of the new shape is %lld", i, (long long)wish.dims[i]);
+    if (st == SL_OK)
+        st = rule_broadcast(call->in[0], &wish, &wish, err);
+    if (st == SL_OK)
+        rule_set(call->out[0], call->in[0]->dtype, wish.rank, wish.dims);
+    return st;
+}
+
+static void run_expand(const struct op_call *call) {
+    repeat(call);
+}
+
+MOVE(expand, "Expand", 2, 2, 1, NULL)
+
+/* DepthToSpace and SpaceToDepth: a transpose of six dims. */
+struct blocks {
+    int64_t dims[6], from[6];
+};
+
+/* In the order of the output; `from` are strides in the input. */
+static struct blocks find_blocks(const struct op_call *call, bool to_space) {
+    const sl_tensor *x = call->in[0];
+    int64_t b = op_attr_int(call, "blocksize", 1), w = x->dims[3], plane = x->dims[2] * w;
+    if (to_space) { /* [n, c, h, b, w, b] */
+        int64_t c = x->dims[1] / (b * b);
+        bool crd = op_attr_is(call, "mode", "CRD", "DCR");
+        int64_t channel = crd ? b * b * plane : plane, y = crd ? b * plane : b * c * plane;
+        return (struct blocks){{x->dims[0], c, x->dims[2], b, w, b},
+                               {x->dims[1] * plane, channel, w, y, 1, crd ? plane : c * plane}};
+    }
+    return (struct blocks){{x->dims[0], b, b, x->dims[1], x->dims[2] / b, w / b},
+                           {x->dims[1] * plane, w, 1, plane, b * w, b}};
+}
+
+static sl_status infer_blocks(const struct op_call *call, bool to_space, sl_error *err) {
+    const sl_tensor *x = call->in[0];
+    int64_t b = op_attr_int(call, "blocksize", 0);
+    char text[RULE_TEXT];
+    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK)
+        st = rule_rank(call, 0, 4, err);
+    if (st != SL_OK)
+        return st;
+    if (b < 1 || b > 4096 || (to_space ? x->dims[1] % (b * b) : x->dims[2] % b || x->dims[3] % b))
+        return error_set(err, SL_E_MODEL, "%s does not divide into blocks of %lld", rule_text(text, x),
+                         (long long)b);
+    rule_set(call->out[0], x->dtype, 4,
+             to_space ? (int64_t[]){x->dims[0], x->dims[1] / (b * b), x->dims[2] * b, x->dims[3] * b}
+                      : (int64_t[]){x->dims[0], x->dims[1] * b * b, x->dims[2] / b, x->dims[3] / b});
+    return SL_OK;
+}
+
+static void run_blocks(const struct op_call *call, bool to_space) {
+    struct blocks blocks = find_blocks(call, to_space);
+    sl_tensor shape = {.rank = 6};
+    int64_t to[SL_MAX_RANK];
+    memcpy(shape.dims, blocks.dims, sizeof blocks.dims);
+    dense_strides(&shape, to);
+    copy_strided(element_nbytes(call->in[0]), 6, blocks.dims, call->in[0]->data, blocks.from,
+                 call->out[0]->data, to);
+}
+
+static sl_status infer_depth_to_space(const struct op_call *call, sl_error *err) {
+    return infer_blocks(call, true, err);
+}
+
+static void run_depth_to_space(const struct op_call *call) {
+    run_blocks(call, true);
+}
+
+static sl_status infer_space_to_depth(const struct op_call *call, sl_error *err) {
+    return infer_blocks(call, false, err);
+}
+
+static void run_space_to_depth(const struct op_call *call) {
+    run_blocks(call, false);
+}
+
+MOVE(depth_to_space, "DepthToSpace", 1, 1, 1, "blocksize mode")
+MOVE(space_to_depth, "SpaceToDepth", 1, 1, 1, "blocksize")

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Writes the ONNX backend node cases of the installed `onnx` package as
+DIR/<operator>/<case>/{model.onnx,test_data_set_0/{input,output}_N.pb}, which run_cases reads.
+
+    make_cases.py DIR            all of them
+    make_cases.py DIR NAME...    only these cases (how tests/golden/onnx was made)
+
+Needs: pip install onnx numpy
+"""
+import pathlib
+import re
+import sys
+
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.case.node import collect_testcases
+
+
+def operator_of(case, operators):
+    """The operator a case is about; a function's expansion counts for the function."""
+    nodes = [n.op_type for n in case.model.graph.node]
+    base = re.sub(r"_expanded(_ver\d+)?$", "", case.name)
+    return operators.get(base) or (nodes[0] if len(set(nodes)) == 1 else nodes[-1])
+
+
+def as_proto(value, name, info):
+    if isinstance(value, onnx.TensorProto):
+        proto = onnx.TensorProto()
+        proto.CopyFrom(value)
+    elif info.type.HasField("tensor_type"):
+        proto = numpy_helper.from_array(value)
+        wanted = info.type.tensor_type.elem_type
+        if wanted in (onnx.TensorProto.BFLOAT16,) and proto.data_type != wanted:
+            return None
+    else:
+        return None
+    proto.name = name
+    return proto
+
+
+def write(case, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(case.model.SerializeToString())
+    for number, (inputs, outputs) in enumerate(case.data_sets):
+        data = folder / f"test_data_set_{number}"
+        data.mkdir(exist_ok=True)
+        for kind, values, infos in (("input", inputs, case.model.graph.input),
+                                    ("output", outputs, case.model.graph.output)):
+            for i, (value, info) in enumerate(zip(values, infos)):
+                proto = as_proto(value, info.name, info)
+                if proto is not None:
+                    (data / f"{kind}_{i}.pb").write_bytes(proto.SerializeToString())
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    root, wanted = pathlib.Path(sys.argv[1]), set(sys.argv[2:])
+    cases = collect_testcases(None)
+    operators = {}
+    for case in cases:
+        names = {n.op_type for n in case.model.graph.node}
+        if "_expanded" not in case.name and len(names) == 1:
+            operators[case.name] = names.pop()
+    count = 0
+    for case in cases:
+        if not wanted or case.name in wanted:
+            write(case, root / operator_of(case, operators) / case.name)
+            count += 1
+    print(f"{count} cases in {root}, onnx {onnx.__version__}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+/* Filters: whole streams, streams that follow one another, padding, junk, every cut and every flipped bit.
+ * Bytes come from a file through windows of all sizes. */
+#include <sys/mman.h>
+
+#include "archive/filter.h"
+#include "archive_rig.h"
+
+struct run {
+    struct buf out;
+    int status; /* SL_OK at a clean end */
+    bool cut_off;
+    sl_error err;
+};
+
+/* Everything a filter makes of the bytes. */
+static struct run decode(const struct filter_ops *ops, const void *data, size_t nbytes, size_t window,
+                         size_t step) {
+    struct run run = {0};
+    struct filter *filter = NULL;
+    struct source source = {.fd = memfd_create("stored", MFD_CLOEXEC), .window_cap = window};
+    char *piece = mem_alloc(step, 1);
+    source.window = mem_alloc(window, 1);
+    buf_init(&run.out);
+    ck_assert_int_eq(write(source.fd, data, nbytes), nbytes);
+    lseek(source.fd, 0, SEEK_SET);
+    ck_assert(ops->open(&filter, &run.err) == SL_OK);
+    for (int round = 0; round < 2; round++) { /* a filter is used again, whatever the last shard was like */
+        ssize_t n;
+        lseek(source.fd, 0, SEEK_SET);
+        source = (struct source){.fd = source.fd, .window = source.window, .window_cap = window};
+        buf_reset(&run.out);
+        ck_assert(ops->start(filter, &run.err) == SL_OK);
+        while ((n = ops->read(filter, &source, piece, step, &run.err)) > 0) {
+            ck_assert_uint_le(n, step);
+            buf_append(&run.out, piece, (size_t)n);
+        }
+        run.status = n < 0 ? (int)run.err.status : SL_OK;
+        run.cut_off = source.cut_off;
+        sl_error again = {0};
+        ck_assert_int_eq(ops->read(filter, &source, piece, step, &again), n); /* an end stays an end */
+        ck_assert_int_eq(again.status, n < 0 ? run.err.status : SL_OK);
+        if (n == 0)
+            ck_assert_uint_eq(source_position(&source), nbytes);
+    }
+    ops->close(filter);
+    close(source.fd);
+    mem_free(source.window);
+    mem_free(piece);
+    return run;
+}
+
+static struct buf text_of(size_t nbytes, uint64_t seed) {
+    struct buf text;
+    buf_init(&text);
+    while (text.size < nbytes) {
+        uint32_t x = rig_random(&seed);
+        buf_printf(&text, "%u,%u.%u\n", x % 1000, x >> 24, x >> 16 & 255);
+    }
+    return text;
+}
+
+static const struct {
+    const struct filter_ops *ops;
+    void (*encode)(struct buf *out, const void *data, size_t nbytes);
+} coders[] = {{&filter_gzip, rig_gzip}, {&filter_zstd, rig_zstd}};
+enum { CODERS = 2 };
+
+static void expect(const struct filter_ops *ops, const struct buf *stored, const struct buf *text,
+                   size_t text_nbytes, const char *said) {
+    static const size_t windows[] = {1, 7, 4096, 1u << 18}, steps[] = {1, 100, 65536, 1u << 20};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < 4; k++) {
+            if ((i < 1 || k < 1) && text_nbytes > 10000)
+                continue;
+            struct run run = decode(ops, stored->data, stored->size, windows[i], steps[k]);
+            ck_assert_msg((run.status == SL_OK) == !said, "%s", run.err.text);
+            ck_assert_msg(!said || strstr(run.err.text, said), "'%s' does not say '%s'", run.err.text, said);
+            ck_assert_uint_eq(run.out.size, text_nbytes);
+            ck_assert(!text_nbytes || !memcmp(run.out.data, text->data, text_nbytes));
+            buf_clear(&run.out);
+        }
+}
+
+START_TEST(plain_bytes) {
+    struct buf text = text_of(100000, 1), none = {0};
+    expect(&filter_none, &text, &text, text.size, NULL);
+    expect(&filter_none, &none, &none, 0, NULL);
+    buf_clear(&text);
+}
+END_TEST
+
+START_TEST(whole_streams) {
+    static const size_t sizes[] = {0, 1, 31, 32, 33, 9973, 300000};
+    for (int c = 0; c < CODERS; c++)
+        for (size_t i = 0; i < 7; i++) {
+            struct buf text = text_of(sizes[i], i), stored;
+            buf_init(&stored);
+            coders[c].encode(&stored, text.data, text.size);
+            ck_assert(coders[c].ops->matches((unsigned char *)stored.data, stored.size));
+            ck_assert(!coders[c].ops->matches((unsigned char *)stored.data, 2));
+            expect(coders[c].ops, &stored, &text, text.size, NULL);
+            buf_clear(&stored);
+            buf_clear(&text);
+        }
+}
+END_TEST
+
+START_TEST(streams_that_follow) {
+    for (int c = 0; c < CODERS; c++) {
+        struct buf text = text_of(5000, 3), stored;
+        buf_init(&stored);
+        coders[c].encode(&stored, text.data, 3000);
+        coders[c].encode(&stored, text.data, 0);
+        coders[c].encode(&stored, text.data + 3000, text.size - 3000);
+        expect(coders[c].ops, &stored, &text, text.size, NULL);
+        for (int i = 0; i < 700; i++)
+            buf_putc(&stored, 0);
+        expect(coders[c].ops, &stored, &text, text.size, NULL);
+        buf_puts(&stored, "x");
+        expect(coders[c].ops, &stored, &text, text.size, "bytes follow");
+        stored.size -= 701;
+        size_t end = stored.size;
+        buf_puts(&stored, "junk");
+        expect(coders[c].ops, &stored, &text, text.size, "bytes follow");
+        struct run run = decode(coders[c].ops, stored.data, stored.size, 4096, 4096);
+        ck_assert(!run.cut_off);
+        char at[32];
+        snprintf(at, sizeof at, "at byte %zu", end);
+        if (c == 0)
+            ck_assert_msg(strstr(run.err.text, at), "'%s' does not say '%s'", run.err.text, at);
+        buf_clear(&run.out);
+        buf_clear(&stored);
+        buf_clear(&text);
+    }
+}
+END_TEST
+
+START_TEST(skippable_frames) {
+    struct buf text = text_of(5000, 4), stored;
+    buf_init(&stored);
+    buf_append(&stored, "\x5a\x2a\x4d\x18\x05\0\0\0hello", 13);
+    ck_assert(filter_zstd.matches((unsigned char *)stored.data, stored.size));
+    rig_zstd(&stored, text.data, text.size);
+    buf_append(&stored, "\x50\x2a\x4d\x18\0\0\0\0", 8);
+    expect(&filter_zstd, &stored, &text, text.size, NULL);
+    stored.size -= 2;
+    expect(&filter_zstd, &stored, &text, text.size, "cut off");
+    buf_clear(&stored);
+    buf_clear(&text);
+}
+END_TEST
+
+/* Cut at every byte: a prefix of the text, and the words for it. */
+START_TEST(cut_streams) {
+    for (int c = 0; c < CODERS; c++) {
+        struct buf text = text_of(2000, 5), stored;
+        buf_init(&stored);
+        coders[c].encode(&stored, text.data, text.size);
+        size_t first = stored.size;
+        coders[c].encode(&stored, text.data, text.size);
+        for (size_t cut = 0; cut < stored.size; cut++) {
+            struct run run = decode(coders[c].ops, stored.data, cut, 64, 700);
+            bool clean = cut == 0 || cut == first;
+            ck_assert_msg((run.status == SL_OK) == clean, "cut at %zu: %s", cut, run.err.text);
+            ck_assert_int_eq(run.cut_off, !clean);
+            if (!clean) {
+                char said[64];
+                snprintf(said, sizeof said, "is cut off at byte %zu", cut);
+                ck_assert_msg(strstr(run.err.text, said), "'%s' does not say '%s'", run.err.text, said);
+                ck_assert_int_eq(run.status, SL_E_DATA);
+            }
+            for (size_t i = 0; i < run.out.size; i++)
+                ck_assert(run.out.data[i] == text.data[i % text.size]);
+            ck_assert(cut < first || run.out.size >= text.size);
+            if (cut % 16 == 0) { /* all of it comes out, however little at a time */
+                struct run slow = decode(coders[c].ops, stored.data, cut, 64, 5);
+                ck_assert_uint_eq(slow.out.size, run.out.size);
+                buf_clear(&slow.out);
+            }
+            buf_clear(&run.out);
+        }
+        buf_clear(&stored);
+        buf_clear(&text);
+    }
+}
+END_TEST
+
+/* One flipped bit is found (but for the bits that mean nothing: gzip's time, flags and system). */
+START_TEST(flipped_bits) {
+    for (int c = 0; c < CODERS; c++) {
+        struct buf text = text_of(500, 6), stored;
+        buf_init(&stored);
+        coders[c].encode(&stored, text.data, text.size);
+        for (size_t bit = 0; bit < 8 * stored.size; bit += 1 + bit % 5) {
+            stored.data[bit / 8] ^= (char)(1 << bit % 8);
+            struct run run = decode(coders[c].ops, stored.data, stored.size, 4096, 4096);
+            bool same = run.out.size == text.size && !memcmp(run.out.data, text.data, text.size);
+            ck_assert_msg(run.status != SL_OK || same, "bit %zu was not noticed", bit);
+            ck_assert(run.status == SL_OK || run.status == SL_E_DATA || run.status == SL_E_MEMORY);
+            stored.data[bit / 8] ^= (char)(1 << bit % 8);
+            buf_clear(&run.out);
+        }
+        buf_clear(&stored);
+        buf_clear(&text);
+    }
+}
+END_TEST
+
+/* What was decoded before the damage is delivered: a good part of a large stream. */
+START_TEST(damage_comes_last) {
+    for (int c = 0; c < CODERS; c++) {
+        struct buf text = text_of(3000000, 7), stored;
+        buf_init(&stored);
+        coders[c].encode(&stored, text.data, text.size);
+        memset(stored.data + stored.size * 3 / 4, 0xff, 64);
+        struct run run = decode(coders[c].ops, stored.data, stored.size, 1u << 18, 1u << 20);
+        ck_assert_int_eq(run.status, SL_E_DATA);
+        ck_assert(!run.cut_off);
+        ck_assert_msg(strstr(run.err.text, "is damaged at byte"), "%s", run.err.text);
+        ck_assert_uint_gt(run.out.size, text.size / 2);
+        /* gzip's own check of lengths and checksums comes at its end: the last few bytes may be wrong */
+        ck_assert(!memcmp(run.out.data, text.data, text.size / 2));
+        buf_clear(&run.out);
+        buf_clear(&stored);
+        buf_clear(&text);
+    }
+}
+END_TEST
+
+START_TEST(failing_reads) {
+    for (size_t i = 0; filter_table[i]; i++) {
+        struct filter *filter;
+        sl_error err = {0};
+        unsigned char window[64];
+        char out[64];
+        struct source source = {
+            .fd = open("/tmp", O_RDONLY | O_DIRECTORY), .window = window, .window_cap = 64};
+        ck_assert(filter_table[i]->open(&filter, &err) == SL_OK);
+        ck_assert(filter_table[i]->start(filter, &err) == SL_OK);
+        ck_assert_int_eq(filter_table[i]->read(filter, &source, out, sizeof out, &err), -1);
+        ck_assert_int_eq(err.status, SL_E_IO);
+        ck_assert(!source.cut_off);
+        ck_assert_msg(strstr(err.text, "read failed at byte 0"), "%s", err.text);
+        filter_table[i]->close(filter);
+        close(source.fd);
+    }
+}
+END_TEST
+
+START_TEST(no_memory) {
+    for (size_t i = 0; filter_table[i]; i++) {
+        struct filter *filter = NULL;
+        sl_error err = {0};
+        mem_fail_nth(1, false);
+        ck_assert_int_eq(filter_table[i]->open(&filter, &err), SL_E_MEMORY);
+        mem_fail_nth(0, false);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("filter");
+    TCase *tcase = tcase_create("filters");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, plain_bytes);
+    tcase_add_test(tcase, whole_streams);
+    tcase_add_test(tcase, streams_that_follow);
+    tcase_add_test(tcase, skippable_frames);
+    tcase_add_test(tcase, cut_streams);
+    tcase_add_test(tcase, flipped_bits);
+    tcase_add_test(tcase, damage_comes_last);
+    tcase_add_test(tcase, failing_reads);
+    tcase_add_test(tcase, no_memory);
+    suite_add_tcase(suite, tcase);
+    return harness_run(suite);
+}
