@@ -1,4 +1,8 @@
-/* tasks.c: two FIFOs of ranges under one mutex; a worker takes a piece off the front one. */
+/* tasks.c: two FIFOs of ranges under one mutex; a worker takes a piece off the front one.
+ *
+ * Waking is dear (on a virtual machine an interrupt to another core), so nobody is woken for nothing: adding
+ * a range wakes one sleeper, and a worker that leaves work behind wakes the next. Workers sent to rest sleep
+ * elsewhere. */
 #include "feed/tasks.h"
 
 #include <pthread.h>
@@ -15,8 +19,9 @@ struct fifo {
 struct tasks {
     struct tasks_options options; /* set once */
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
+    pthread_cond_t wake, rest;
     /* under mutex */
+    unsigned sleepers; /* active workers that wait on `wake` and were not signalled yet */
     struct fifo decode, format;
     unsigned active;
     bool finished, stopped;
@@ -41,6 +46,7 @@ sl_status tasks_open(struct tasks **out, const struct tasks_options *options, sl
     tasks->active = options->active;
     pthread_mutex_init(&tasks->mutex, NULL);
     thread_cond_init(&tasks->wake);
+    thread_cond_init(&tasks->rest);
     if (!fifo_open(&tasks->decode, options->decode_room) ||
         !fifo_open(&tasks->format, options->format_room)) {
         tasks_close(tasks);
@@ -55,9 +61,25 @@ void tasks_close(struct tasks *tasks) {
         return;
     mem_free(tasks->decode.items);
     mem_free(tasks->format.items);
+    pthread_cond_destroy(&tasks->rest);
     pthread_cond_destroy(&tasks->wake);
     pthread_mutex_destroy(&tasks->mutex);
     mem_free(tasks);
+}
+
+/* Under the mutex. */
+static void wake_one(struct tasks *tasks) {
+    if (!tasks->sleepers)
+        return;
+    tasks->sleepers--;
+    pthread_cond_signal(&tasks->wake);
+}
+
+/* Under the mutex: everybody looks again. */
+static void wake_all(struct tasks *tasks) {
+    tasks->sleepers = 0;
+    pthread_cond_broadcast(&tasks->wake);
+    pthread_cond_broadcast(&tasks->rest);
 }
 
 bool tasks_add(struct tasks *tasks, const struct task *task) {
@@ -66,7 +88,7 @@ bool tasks_add(struct tasks *tasks, const struct task *task) {
     bool room = fifo->count < fifo->room; /* rooms count every block and slot, so it holds */
     if (room)
         fifo->items[(fifo->first + fifo->count++) % fifo->room] = *task;
-    pthread_cond_broadcast(&tasks->wake);
+    wake_one(tasks);
     pthread_mutex_unlock(&tasks->mutex);
     return room;
 }
@@ -86,6 +108,18 @@ static void take_front(struct fifo *fifo, uint32_t most, struct task *task) {
     front->count -= most;
 }
 
+/* Under the mutex. */
+static void wait_for_work(struct tasks *tasks, bool active) {
+    if (!active) {
+        pthread_cond_wait(&tasks->rest, &tasks->mutex);
+        return;
+    }
+    uint64_t before = clock_ns();
+    tasks->sleepers++;
+    pthread_cond_wait(&tasks->wake, &tasks->mutex);
+    tasks->idle_ns += clock_ns() - before;
+}
+
 bool tasks_take(struct tasks *tasks, unsigned worker, struct task *task) {
     bool got = false;
     pthread_mutex_lock(&tasks->mutex);
@@ -101,12 +135,11 @@ bool tasks_take(struct tasks *tasks, unsigned worker, struct task *task) {
         } else if (tasks->finished) {
             break;
         } else {
-            uint64_t before = clock_ns();
-            pthread_cond_wait(&tasks->wake, &tasks->mutex);
-            if (active)
-                tasks->idle_ns += clock_ns() - before;
+            wait_for_work(tasks, active);
         }
     }
+    if (got && (tasks->format.count || tasks->decode.count))
+        wake_one(tasks);
     pthread_mutex_unlock(&tasks->mutex);
     return got;
 }
@@ -114,21 +147,21 @@ bool tasks_take(struct tasks *tasks, unsigned worker, struct task *task) {
 void tasks_finish(struct tasks *tasks) {
     pthread_mutex_lock(&tasks->mutex);
     tasks->finished = true;
-    pthread_cond_broadcast(&tasks->wake);
+    wake_all(tasks);
     pthread_mutex_unlock(&tasks->mutex);
 }
 
 void tasks_stop(struct tasks *tasks) {
     pthread_mutex_lock(&tasks->mutex);
     tasks->stopped = true;
-    pthread_cond_broadcast(&tasks->wake);
+    wake_all(tasks);
     pthread_mutex_unlock(&tasks->mutex);
 }
 
 void tasks_set_active(struct tasks *tasks, unsigned active) {
     pthread_mutex_lock(&tasks->mutex);
     tasks->active = active;
-    pthread_cond_broadcast(&tasks->wake);
+    wake_all(tasks);
     pthread_mutex_unlock(&tasks->mutex);
 }
 

@@ -24,7 +24,7 @@ struct executor {
     pthread_t submitter, collector;
     bool submitter_runs, collector_runs; /* of the conducting thread */
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t landed, flying; /* for the submitter, for the collector */
     /* under mutex */
     struct flight *flights; /* ring of flight_room */
     unsigned flight_room, flight_first, flight_count;
@@ -38,7 +38,8 @@ sl_status executor_open(struct executor **out, const struct executor_options *op
         return error_set(err, SL_E_MEMORY, "out of memory for the executor");
     ex->options = *options;
     pthread_mutex_init(&ex->mutex, NULL);
-    thread_cond_init(&ex->changed);
+    thread_cond_init(&ex->landed);
+    thread_cond_init(&ex->flying);
     ex->flight_room = options->slot_count;
     ex->batches = mem_alloc(options->slot_count, sizeof *ex->batches);
     ex->flights = mem_alloc(ex->flight_room, sizeof *ex->flights);
@@ -57,7 +58,8 @@ sl_status executor_open(struct executor **out, const struct executor_options *op
 void executor_close(struct executor *ex) {
     if (!ex)
         return;
-    pthread_cond_destroy(&ex->changed);
+    pthread_cond_destroy(&ex->flying);
+    pthread_cond_destroy(&ex->landed);
     pthread_mutex_destroy(&ex->mutex);
     mem_free(ex->in_flight);
     mem_free(ex->depth);
@@ -70,7 +72,7 @@ static void fail(struct executor *ex, const sl_error *err) {
     pthread_mutex_lock(&ex->mutex);
     bool first = !ex->failed;
     ex->failed = true;
-    pthread_cond_broadcast(&ex->changed);
+    pthread_cond_broadcast(&ex->landed);
     pthread_mutex_unlock(&ex->mutex);
     if (first)
         ex->options.failed(ex->options.ctx, err);
@@ -100,7 +102,7 @@ static bool pick_program(struct executor *ex, unsigned *program) {
             found = true;
         }
         if (!found)
-            pthread_cond_wait(&ex->changed, &ex->mutex);
+            pthread_cond_wait(&ex->landed, &ex->mutex);
     }
     if (found)
         ex->in_flight[*program]++;
@@ -111,7 +113,7 @@ static bool pick_program(struct executor *ex, unsigned *program) {
 static void note_flight(struct executor *ex, unsigned program, struct slot *slot) {
     pthread_mutex_lock(&ex->mutex);
     ex->flights[(ex->flight_first + ex->flight_count++) % ex->flight_room] = (struct flight){program, slot};
-    pthread_cond_broadcast(&ex->changed);
+    pthread_cond_signal(&ex->flying);
     pthread_mutex_unlock(&ex->mutex);
 }
 
@@ -142,7 +144,7 @@ static void *submit_run(void *arg) {
     }
     pthread_mutex_lock(&ex->mutex);
     ex->submit_ended = true;
-    pthread_cond_broadcast(&ex->changed);
+    pthread_cond_signal(&ex->flying);
     pthread_mutex_unlock(&ex->mutex);
     return NULL;
 }
@@ -151,7 +153,7 @@ static void *submit_run(void *arg) {
 static bool next_flight(struct executor *ex, struct flight *flight) {
     pthread_mutex_lock(&ex->mutex);
     while (!ex->flight_count && !ex->submit_ended)
-        pthread_cond_wait(&ex->changed, &ex->mutex);
+        pthread_cond_wait(&ex->flying, &ex->mutex);
     bool got = ex->flight_count > 0;
     if (got) {
         *flight = ex->flights[ex->flight_first];
@@ -165,7 +167,7 @@ static bool next_flight(struct executor *ex, struct flight *flight) {
 static void landed(struct executor *ex, unsigned program) {
     pthread_mutex_lock(&ex->mutex);
     ex->in_flight[program]--;
-    pthread_cond_broadcast(&ex->changed);
+    pthread_cond_signal(&ex->landed);
     pthread_mutex_unlock(&ex->mutex);
 }
 

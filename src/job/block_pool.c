@@ -4,7 +4,7 @@
 #include "support/mem.h"
 #include "support/thread.h"
 
-#define BLOCK_RECORDS 4096u /* most records of a block: 256 KiB of 64-byte lines */
+#define BLOCK_RECORDS 8192u /* most records of a block: 512 KiB of 64-byte lines */
 #define BLOCK_FIELDS 4096u
 
 size_t block_pool_block_nbytes(const struct job_widths *widths) {

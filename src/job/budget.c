@@ -5,10 +5,11 @@
 #include "job/job.h"
 #include "support/text.h"
 
-#define BLOCK_NBYTES (256u << 10)     /* a worker's bite: fits L2, long enough to amortise a mutex */
+#define BLOCK_NBYTES (512u << 10)     /* fits L2, long enough to amortise handing it over */
 #define STACK_NBYTES (64u << 10)      /* what a thread of ours touches of its stack */
 #define BATCH_CACHE_NBYTES (8u << 20) /* activations of a batch should stay in cache */
 #define BATCH_MAX 1024
+#define BATCH_MAX_LINES 4096 /* lines are small: a larger batch is handed over less often */
 
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
@@ -151,7 +152,9 @@ static sl_status too_big(const struct job *job, sl_error *err) {
 
 /* Where every input file is one record, a batch larger than a thread's share would leave threads idle. */
 static int64_t most_rows(const struct job *job) {
-    int64_t most = BATCH_MAX;
+    bool lines =
+        !job->has_input || job->container->kind == SL_RECORD_CSV || job->container->kind == SL_RECORD_JSON;
+    int64_t most = lines ? BATCH_MAX_LINES : BATCH_MAX;
     if (job->has_input && job->container->kind == SL_RECORD_BYTES)
         while (most > 1 && (uint64_t)most * job->widths.device_threads > 2 * job->shards.count)
             most /= 2;

@@ -10,6 +10,7 @@
 #include "support/clock.h"
 #include "support/mem.h"
 #include "support/text.h"
+#include "support/thread.h"
 
 #define SLUICE_VERSION "0.1.0"
 
@@ -219,7 +220,7 @@ sl_status sl_job_run(const sl_job_options *options, sl_job_result *result, sl_er
         job->options = options;
         job->result = result;
         pthread_mutex_init(&job->mutex, NULL);
-        pthread_cond_init(&job->changed, NULL);
+        thread_cond_init(&job->changed);
         st = run_job(job, err);
         job_close_streams(job);
         if (job->output)

@@ -114,6 +114,22 @@ static inline int64_t modulo(int64_t x, int64_t y) {
     return rest && (rest < 0) != (y < 0) ? rest + y : rest;
 }
 
+static inline double real_modulo(double x, double y) {
+    double rest = fmod(x, y);
+    if (rest > 0 || rest < 0)
+        return (rest < 0) != (y < 0) ? rest + y : rest;
+    return isnan(rest) ? rest : copysign(0, y);
+}
+
+/* A shift by a negative or too large count leaves only copies of the sign. */
+static inline int64_t shift_left(int64_t x, int64_t y) {
+    return y < 0 || y > 63 ? 0 : (int64_t)((uint64_t)x << y);
+}
+
+static inline int64_t shift_right(int64_t x, int64_t y) {
+    return y < 0 || y > 63 ? (x < 0 ? -1 : 0) : x >> y;
+}
+
 static inline double real_larger(double x, double y) {
     return isnan(x) || x > y ? x : y;
 }
@@ -128,14 +144,14 @@ PAIR_FNS(mul, x *y, wrap((uint64_t)x *(uint64_t)y), x *y)
 PAIR_FNS(div, x / y, divide(x, y), y ? x / y : 0)
 PAIR_FNS(max, real_larger(x, y), x > y ? x : y, x > y ? x : y)
 PAIR_FNS(min, real_smaller(x, y), x < y ? x : y, x < y ? x : y)
-PAIR_FNS(mod, fmod(x, y), modulo(x, y), y ? x % y : 0)
+PAIR_FNS(mod, real_modulo(x, y), modulo(x, y), y ? x % y : 0)
 PAIR_FNS(fmod, fmod(x, y), y == 0 || y == -1 ? 0 : x % y, y ? x % y : 0)
 PAIR_FNS(prelu, x < 0 ? x * y : x, x < 0 ? wrap((uint64_t)x * (uint64_t)y) : x, x)
 PAIR_FNS(bit_and, x, x &y, x &y)
 PAIR_FNS(bit_or, x, x | y, x | y)
 PAIR_FNS(bit_xor, x, x ^ y, x ^ y)
-PAIR_FNS(shift_left, x, x, y < 64 ? x << y : 0)
-PAIR_FNS(shift_right, x, x, y < 64 ? x >> y : 0)
+PAIR_FNS(shift_left, x, shift_left(x, y), y < 64 ? x << y : 0)
+PAIR_FNS(shift_right, x, shift_right(x, y), y < 64 ? x >> y : 0)
 
 RUN_PAIR(add)
 RUN_PAIR(sub)
@@ -171,14 +187,7 @@ static void run_mod(const struct op_call *call) {
         pair_mod(&pair);
 }
 
-static sl_status infer_mod(const struct op_call *call, sl_error *err) {
-    sl_status st = infer_numbers(call, err);
-    if (st == SL_OK && element_kind(call->in[0]->dtype) == ELEMENT_REAL && !op_attr_int(call, "fmod", 0))
-        return error_set(err, SL_E_MODEL, "attribute 'fmod' must be 1 for %s",
-                         sl_dtype_name(call->in[0]->dtype));
-    return st;
-}
-BINARY_OP(mod, "Mod", 10, 2, 2, infer_mod, "fmod")
+BINARY_OP(mod, "Mod", 10, 2, 2, infer_numbers, "fmod")
 
 static void run_bit_shift(const struct op_call *call) {
     struct pair pair = {call->in[0], call->in[1], call->out[0]};
@@ -189,7 +198,7 @@ static void run_bit_shift(const struct op_call *call) {
 }
 
 static sl_status infer_bit_shift(const struct op_call *call, sl_error *err) {
-    sl_status st = rule_dtype(call, 0, OPS_UNSIGNED, err);
+    sl_status st = rule_dtype(call, 0, OPS_INTS, err);
     if (st == SL_OK && !op_attr_is(call, "direction", "LEFT", "") &&
         !op_attr_is(call, "direction", "RIGHT", ""))
         return error_set(err, SL_E_MODEL, "attribute 'direction' is neither 'LEFT' nor 'RIGHT'");

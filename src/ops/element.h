@@ -185,13 +185,14 @@ OPS_INLINE void element_set_signed(sl_dtype dtype, void *p, int64_t i, int64_t x
     }
 }
 
-/* Truncated towards zero; what does not fit becomes the nearest end, NaN becomes 0. */
-static inline int64_t element_truncate(double x, double low, double high) {
-    if (!(x > low))
-        return x <= low ? (int64_t)low : 0;
-    return x >= high ? (high >= 0x1p63 ? INT64_MAX : (int64_t)high) : (int64_t)x;
+/* Truncated towards zero, at the ends of int64 where it does not fit; NaN becomes 0. */
+static inline int64_t element_truncate(double x) {
+    if (!(x > -0x1p63))
+        return x <= -0x1p63 ? INT64_MIN : 0;
+    return x >= 0x1p63 ? INT64_MAX : (int64_t)x;
 }
 
+/* Narrow integers keep the low bits of the truncated number, as numpy and ONNX Runtime do. */
 OPS_INLINE void element_set_real(sl_dtype dtype, void *p, int64_t i, double x) {
     switch ((int)dtype) {
     case SL_FLOAT:
@@ -210,16 +211,13 @@ OPS_INLINE void element_set_real(sl_dtype dtype, void *p, int64_t i, double x) {
         ((uint8_t *)p)[i] = x != 0;
         break;
     case SL_UINT64:
-        ((uint64_t *)p)[i] =
-            x >= 0x1p63 ? (x >= 0x1p64 ? UINT64_MAX : (uint64_t)x) : (uint64_t)element_truncate(x, 0, 0x1p63);
+        ((uint64_t *)p)[i] = x >= 0x1p64   ? UINT64_MAX
+                             : x >= 0x1p63 ? (uint64_t)x
+                                           : (uint64_t)element_truncate(x);
         break;
-    default: {
-        unsigned nbits = sl_dtype_nbits(dtype);
-        bool is_signed = element_kind(dtype) == ELEMENT_SIGNED;
-        double half = ldexp(1, (int)nbits - (is_signed ? 1 : 0));
-        element_set_unsigned(
-            dtype, p, i, (uint64_t)element_truncate(x, is_signed ? -half : 0, nbits == 64 ? half : half - 1));
-    }
+    default:
+        element_set_unsigned(dtype, p, i, (uint64_t)element_truncate(x));
+        break;
     }
 }
 

@@ -83,7 +83,7 @@ static void run_constant_of_shape(const struct op_call *call) {
 FILL(constant_of_shape, "ConstantOfShape", 9, 1, 1, "value")
 
 static sl_status infer_range(const struct op_call *call, sl_error *err) {
-    unsigned set = OPS_BIT(SL_FLOAT) | OPS_BIT(SL_DOUBLE) | OPS_SIGNED;
+    unsigned set = OPS_REALS | OPS_SIGNED;
     double ends[3];
     for (size_t i = 0; i < 3; i++) {
         sl_status st = rule_dtype(call, i, set, err);

@@ -349,6 +349,9 @@ static struct blocks find_blocks(const struct op_call *call, bool to_space) {
         return (struct blocks){{x->dims[0], c, x->dims[2], b, w, b},
                                {x->dims[1] * plane, channel, w, y, 1, crd ? plane : c * plane}};
     }
+    if (op_attr_is(call, "mode", "CRD", "DCR"))
+        return (struct blocks){{x->dims[0], x->dims[1], b, b, x->dims[2] / b, w / b},
+                               {x->dims[1] * plane, plane, w, 1, b * w, b}};
     return (struct blocks){{x->dims[0], b, b, x->dims[1], x->dims[2] / b, w / b},
                            {x->dims[1] * plane, w, 1, plane, b * w, b}};
 }
@@ -398,4 +401,4 @@ static void run_space_to_depth(const struct op_call *call) {
 }
 
 MOVE(depth_to_space, "DepthToSpace", 1, 1, 1, "blocksize mode")
-MOVE(space_to_depth, "SpaceToDepth", 1, 1, 1, "blocksize")
+MOVE(space_to_depth, "SpaceToDepth", 1, 1, 1, "blocksize mode")

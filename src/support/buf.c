@@ -43,7 +43,7 @@ bool buf_reserve(struct buf *b, size_t more) {
 
 bool buf_append(struct buf *b, const void *data, size_t nbytes) {
     /* a growing buf keeps room for the NUL; a fixed one puts it where it fits */
-    if (!buf_reserve(b, b->fixed ? nbytes : nbytes + 1))
+    if (!buf_reserve(b, b->fixed || nbytes == SIZE_MAX ? nbytes : nbytes + 1))
         return false;
     if (nbytes)
         memcpy(b->data + b->size, data, nbytes);

@@ -23,6 +23,7 @@ bool buf_reserve(struct buf *b, size_t more);
 bool buf_append(struct buf *b, const void *data, size_t nbytes);
 bool buf_puts(struct buf *b, const char *text);
 bool buf_putc(struct buf *b, char c);
+/* Formats twice, never into the NUL's place: a fixed buf needs one byte more than the text. */
 bool buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *format, va_list args);
 

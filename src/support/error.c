@@ -5,10 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/text.h"
+
+/* A text that filled its room may end within a character: that piece goes. */
+static void end_whole(sl_error *err) {
+    size_t n = strnlen(err->text, sizeof err->text - 1), start = n;
+    if (n < sizeof err->text - 1)
+        return;
+    while (start > n - 4 && ((unsigned char)err->text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start > n - 4)
+        start--; /* the byte that leads them, or a whole one */
+    if (!text_is_utf8(err->text + start, n - start))
+        err->text[start] = 0;
+}
+
 sl_status error_setv(sl_error *err, sl_status status, const char *format, va_list args) {
     if (err) {
         err->status = status;
         vsnprintf(err->text, sizeof err->text, format, args);
+        end_whole(err);
     }
     return status;
 }
@@ -54,4 +70,5 @@ void error_append(sl_error *err, const char *format, ...) {
     va_start(args, format);
     vsnprintf(err->text + used, sizeof err->text - used, format, args);
     va_end(args);
+    end_whole(err);
 }

@@ -50,9 +50,15 @@ int file_write_all(int fd, const void *data, size_t nbytes) {
 
 int file_open_regular(int dir_fd, const char *path) {
     struct stat st;
-    int fd = openat(dir_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
+    int fd;
+    do
+        fd = openat(dir_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0) {
+        if (errno == ENXIO) /* a socket */
+            errno = EINVAL;
         return -1;
+    }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(fd);
         errno = EINVAL;
@@ -69,8 +75,15 @@ int file_make_dirs(int dir_fd, const char *path, bool all) {
         return -1;
     }
     memcpy(part, path, n + 1);
+    if (!all) {
+        char *slash = strrchr(part, '/');
+        n = slash ? (size_t)(slash - part) : 0;
+        part[n] = 0;
+        if (!n) /* the directory we stand in, or the root */
+            return 0;
+    }
     for (size_t i = 1; i <= n; i++) {
-        if (part[i] != '/' && !(part[i] == 0 && all))
+        if (part[i] != '/' && part[i] != 0)
             continue;
         char kept = part[i];
         part[i] = 0;
@@ -78,14 +91,12 @@ int file_make_dirs(int dir_fd, const char *path, bool all) {
             return -1;
         part[i] = kept;
     }
-    if (all) {
-        struct stat st;
-        if (fstatat(dir_fd, path, &st, 0) != 0)
-            return -1;
-        if (!S_ISDIR(st.st_mode)) {
-            errno = ENOTDIR;
-            return -1;
-        }
+    struct stat st; /* EEXIST also where a file is in the way */
+    if (fstatat(dir_fd, part, &st, 0) != 0)
+        return -1;
+    if (!S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        return -1;
     }
     return 0;
 }
@@ -116,7 +127,7 @@ sl_status file_replace(int dir_fd, const char *path, const void *data, size_t nb
     char temp[4096 + 8];
     if (snprintf(temp, sizeof temp, "%s.tmp", path) >= (int)sizeof temp)
         return error_set(err, SL_E_OUTPUT, "path '%s' is too long", text_quote(path));
-    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return error_errno(err, SL_E_IO, errno, "cannot create '%s'", text_quote(temp));
     int rc = file_write_all(fd, data, nbytes);

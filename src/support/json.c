@@ -22,7 +22,10 @@ json_t *json_read_text(const char *text, size_t nbytes, const char *name, sl_sta
 json_t *json_read_file(const char *path, sl_status status, sl_error *err) {
     const void *data;
     size_t nbytes;
-    if (file_map(path, &data, &nbytes, err) != SL_OK)
+    sl_status st = file_map(path, &data, &nbytes, err);
+    if (st == SL_E_NOINPUT && err)
+        err->status = status;
+    if (st != SL_OK)
         return NULL;
     json_t *value = NULL;
     if (nbytes > MAX_NBYTES)
@@ -40,24 +43,39 @@ static size_t sequence_nbytes(const char *p, size_t left) {
     return n && n <= left && text_is_utf8(p, n) ? n : 0;
 }
 
+static bool is_plain(char c) {
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* One byte or character that does not go out as it is, or not without a look. */
+static size_t put_special(struct buf *b, const char *p, size_t left) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char c = (unsigned char)*p;
+    char escape[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
+    size_t n = sequence_nbytes(p, left);
+    if (c == '"' || c == '\\' || c == '\n' || c == '\t') {
+        escape[1] = c == '\n' ? 'n' : c == '\t' ? 't' : (char)c;
+        buf_append(b, escape, 2);
+    } else if (c < 0x20 || c == 0x7f) {
+        buf_append(b, escape, 6);
+    } else if (n) {
+        buf_append(b, p, n);
+    } else {
+        buf_puts(b, "\xef\xbf\xbd"); /* U+FFFD */
+    }
+    return n ? n : 1;
+}
+
 bool json_put_string(struct buf *b, const char *text, size_t nbytes) {
     buf_putc(b, '"');
-    for (size_t i = 0; i < nbytes;) {
-        unsigned char c = (unsigned char)text[i];
-        size_t n = sequence_nbytes(text + i, nbytes - i);
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c == '\n')
-            buf_puts(b, "\\n");
-        else if (c == '\t')
-            buf_puts(b, "\\t");
-        else if (c < 0x20 || c == 0x7f)
-            buf_printf(b, "\\u%04x", c);
-        else if (n)
-            buf_append(b, text + i, n);
-        else
-            buf_puts(b, "\xef\xbf\xbd");
-        i += n ? n : 1;
+    for (size_t i = 0, run; i < nbytes;) {
+        for (run = 0; i + run < nbytes && is_plain(text[i + run]); run++) {
+        }
+        if (run)
+            buf_append(b, text + i, run);
+        i += run;
+        if (i < nbytes)
+            i += put_special(b, text + i, nbytes - i);
     }
     return buf_putc(b, '"');
 }

@@ -12,7 +12,8 @@
 #include "support/error.h"
 
 /* Parses a file of at most 16 MiB, or text: UTF-8 strict, duplicate keys refused, trailing bytes refused. On
- * failure returns NULL and sets err to `status`, naming file, line and column. Free with json_decref. */
+ * failure returns NULL and sets err to `status`, naming file, line and column (to SL_E_IO, SL_E_PERMISSION or
+ * SL_E_MEMORY where the system refused). Free with json_decref. */
 json_t *json_read_file(const char *path, sl_status status, sl_error *err);
 json_t *json_read_text(const char *text, size_t nbytes, const char *name, sl_status status, sl_error *err);
 

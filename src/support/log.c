@@ -36,24 +36,27 @@ static void put(const char *text, size_t nbytes) {
 }
 
 void log_line(enum log_level wanted, const char *format, ...) {
-    static const char clear_row[] = "\r\033[K";
-    char line[4096];
+    static const char clear_row[] = "\r\033[K"; /* the bar's row, where there is one */
+    enum { CLEAR = sizeof clear_row - 1 };
+    char room[CLEAR + 4096], *line = room + CLEAR;
     if (!log_wants(wanted))
         return;
-    int n = snprintf(line, sizeof line, "sluice: %s",
+    int n = snprintf(line, 4096, "sluice: %s",
                      wanted == LOG_ERROR  ? "error: "
                      : wanted == LOG_WARN ? "warning: "
                                           : "");
     va_list args;
     va_start(args, format);
-    vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);
+    vsnprintf(line + n, 4096 - (size_t)n - 1, format, args);
     va_end(args);
     size_t size = strlen(line);
     line[size++] = '\n';
+    memcpy(room, clear_row, CLEAR);
     pthread_mutex_lock(&mutex);
     if (bar_redraw)
-        put(clear_row, sizeof clear_row - 1);
-    put(line, size);
+        put(room, CLEAR + size);
+    else
+        put(line, size);
     if (bar_redraw)
         bar_redraw(bar_ctx);
     pthread_mutex_unlock(&mutex);

@@ -13,7 +13,8 @@ bool log_wants(enum log_level level);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Text as it is, no prefix (progress, summaries); still one write. */
 void log_raw(enum log_level level, const char *text);
-/* A progress bar is on screen: log_line clears that row first, then calls `redraw`. NULL to remove. */
+/* A progress bar is on screen: log_line clears that row first, then calls `redraw`, which must not call the
+ * log (it holds the lock). NULL to remove. */
 void log_set_bar(void (*redraw)(void *ctx), void *ctx);
 
 #endif

@@ -2,6 +2,7 @@
  * does not show counts as no limit. */
 #include "support/machine.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static uint64_t read_kb(const char *root, const char *path, const char *key) {
 
 /* Where this process sits in a controller's hierarchy ("" for v2's single line "0::/path"). */
 static void cgroup_path(const char *root, const char *controller, char *path, size_t cap) {
-    char full[4096], line[4096];
+    char full[4096], line[4096], *rest = NULL;
     path[0] = 0;
     snprintf(full, sizeof full, "%s/proc/self/cgroup", root);
     FILE *f = fopen(full, "re");
@@ -56,89 +57,136 @@ static void cgroup_path(const char *root, const char *controller, char *path, si
             continue;
         *where++ = 0;
         where[strcspn(where, "\n")] = 0;
-        bool mine = !*controller ? !list[1] : false;
-        for (char *word = strtok(list + 1, ","); *controller && word; word = strtok(NULL, ","))
+        bool mine = !*controller && !list[1];
+        for (char *word = strtok_r(list + 1, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
             mine = mine || !strcmp(word, controller);
         if (mine)
-            snprintf(path, cap, "%s", where);
+            snprintf(path, cap, "%s", strcmp(where, "/") ? where : "");
     }
     if (f)
         fclose(f);
 }
 
-/* In a container the hierarchy is often mounted at our own node: the path of /proc/self/cgroup is tried
- * first, then its parents up to the root of the mount. The tightest limit counts. */
-static void walk_up(const char *root, const char *mount, const char *path, const char *file, const char *use,
-                    uint64_t *limit, uint64_t *current) {
-    char node[3072], full[4096];
-    uint64_t value;
-    snprintf(node, sizeof node, "%s", path);
-    for (;;) {
-        snprintf(full, sizeof full, "%s%s/%s", mount, !strcmp(node, "/") ? "" : node, file);
-        if (read_number(root, full, &value) && value < (uint64_t)1 << 60 && (!*limit || value < *limit)) {
-            *limit = value;
-            snprintf(full, sizeof full, "%s%s/%s", mount, !strcmp(node, "/") ? "" : node, use);
-            if (!read_number(root, full, current))
-                *current = 0;
-        }
-        char *slash = strrchr(node, '/');
-        if (!slash)
-            return;
-        *slash = 0;
-    }
+/* One kind of memory controller: its files, and the keys of memory.stat for what it would give back. */
+struct memory_files {
+    const char *mount, *limit, *use, *inactive, *active;
+};
+static const struct memory_files memory_v2 = {"/sys/fs/cgroup", "memory.max", "memory.current",
+                                              "inactive_file", "active_file"};
+static const struct memory_files memory_v1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes",
+                                              "memory.usage_in_bytes", "total_inactive_file",
+                                              "total_active_file"};
+
+/* Bytes of the page cache at a node. A container that has just copied its input in has filled its limit with
+ * them; the kernel drops them for us, so they are no use, as MemAvailable counts it. */
+static uint64_t page_cache(const char *root, const char *node, const struct memory_files *files) {
+    char full[4096], key[64];
+    unsigned long long value;
+    uint64_t sum = 0;
+    snprintf(full, sizeof full, "%s%s/memory.stat", root, node);
+    FILE *f = fopen(full, "re");
+    while (f && fscanf(f, "%63s %llu", key, &value) == 2)
+        if (!strcmp(key, files->inactive) || !strcmp(key, files->active))
+            sum += value;
+    if (f)
+        fclose(f);
+    return sum;
 }
 
-static double quota_v2(const char *root, const char *path) {
-    char node[3072], full[4096], line[128];
-    double least = 0;
-    snprintf(node, sizeof node, "%s", path);
-    for (;;) {
-        double quota, period;
-        snprintf(full, sizeof full, "/sys/fs/cgroup%s/cpu.max", !strcmp(node, "/") ? "" : node);
-        if (read_line(root, full, line, sizeof line) && sscanf(line, "%lf %lf", &quota, &period) == 2 &&
-            period > 0 && (least == 0 || quota / period < least))
-            least = quota / period;
-        char *slash = strrchr(node, '/');
-        if (!slash)
-            return least;
-        *slash = 0;
+static void memory_at(struct machine *m, const char *root, const char *node,
+                      const struct memory_files *files) {
+    char full[4096];
+    uint64_t limit, use = 0;
+    snprintf(full, sizeof full, "%s/%s", node, files->limit);
+    if (!read_number(root, full, &limit) || limit >= (uint64_t)1
+                                                         << 60) /* v1 says "none" with a huge number */
+        return;
+    snprintf(full, sizeof full, "%s/%s", node, files->use);
+    if (read_number(root, full, &use)) {
+        uint64_t cache = page_cache(root, node, files);
+        use -= cache < use ? cache : use;
     }
+    uint64_t left = limit > use ? limit - use : 0;
+    uint64_t least = m->cgroup_limit > m->cgroup_current ? m->cgroup_limit - m->cgroup_current : 0;
+    if (m->cgroup_limit && least <= left)
+        return;
+    m->cgroup_limit = limit;
+    m->cgroup_current = use;
 }
 
-static double quota_v1(const char *root, const char *path) {
+static void quota_is(struct machine *m, double quota, double period) {
+    if (quota > 0 && period > 0 && (m->quota == 0 || quota / period < m->quota))
+        m->quota = quota / period;
+}
+
+static void quota_v2(struct machine *m, const char *root, const char *node) {
+    char full[4096], line[128];
+    double quota, period;
+    snprintf(full, sizeof full, "%s/cpu.max", node);
+    if (read_line(root, full, line, sizeof line) && sscanf(line, "%lf %lf", &quota, &period) == 2)
+        quota_is(m, quota, period);
+}
+
+static void quota_v1(struct machine *m, const char *root, const char *node) {
     char full[4096];
     uint64_t quota, period;
-    const char *const nodes[] = {path, ""};
+    snprintf(full, sizeof full, "%s/cpu.cfs_quota_us", node);
+    if (!read_number(root, full, &quota))
+        return;
+    snprintf(full, sizeof full, "%s/cpu.cfs_period_us", node);
+    if (read_number(root, full, &period))
+        quota_is(m, (double)quota, (double)period);
+}
+
+/* In a container the hierarchy is often mounted at our own node, and a limit may stand at any node above us:
+ * the path of /proc/self/cgroup is tried first, then its parents up to the root of the mount. What leaves the
+ * least counts. */
+static bool parent_of(char *node, size_t mount_nbytes) {
+    char *slash = strrchr(node + mount_nbytes, '/');
+    if (slash)
+        *slash = 0;
+    return slash != NULL;
+}
+
+static void read_cgroup_v2(struct machine *m, const char *root) {
+    char path[2048], node[3072];
+    m->cgroup = "v2";
+    cgroup_path(root, "", path, sizeof path);
+    snprintf(node, sizeof node, "%s%s", memory_v2.mount, path);
+    do {
+        memory_at(m, root, node, &memory_v2);
+        quota_v2(m, root, node);
+    } while (parent_of(node, strlen(memory_v2.mount)));
+}
+
+static void read_cgroup_v1(struct machine *m, const char *root) {
+    static const char *const cpu_mounts[] = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"};
+    char path[2048], node[3072];
+    uint64_t value;
+    cgroup_path(root, "memory", path, sizeof path);
+    if (read_number(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", &value))
+        m->cgroup = "v1";
+    snprintf(node, sizeof node, "%s%s", memory_v1.mount, path);
+    do
+        memory_at(m, root, node, &memory_v1);
+    while (parent_of(node, strlen(memory_v1.mount)));
+    cgroup_path(root, "cpu", path, sizeof path);
     for (int i = 0; i < 2; i++) {
-        snprintf(full, sizeof full, "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", nodes[i]);
-        if (!read_number(root, full, &quota))
-            continue;
-        snprintf(full, sizeof full, "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", nodes[i]);
-        if (read_number(root, full, &period) && period)
-            return (double)quota / (double)period;
+        snprintf(node, sizeof node, "%s%s", cpu_mounts[i], path);
+        do
+            quota_v1(m, root, node);
+        while (parent_of(node, strlen(cpu_mounts[i])));
     }
-    return 0;
+    if (m->quota > 0)
+        m->cgroup = "v1";
 }
 
 static void read_cgroup(struct machine *m, const char *root) {
-    char path[3072], line[64];
-    if (read_line(root, "/sys/fs/cgroup/cgroup.controllers", line, sizeof line)) {
-        m->cgroup = "v2";
-        cgroup_path(root, "", path, sizeof path);
-        m->quota = quota_v2(root, path);
-        walk_up(root, "/sys/fs/cgroup", path, "memory.max", "memory.current", &m->cgroup_limit,
-                &m->cgroup_current);
-        return;
-    }
-    cgroup_path(root, "memory", path, sizeof path);
-    uint64_t value;
-    if (read_number(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", &value)) {
-        m->cgroup = "v1";
-        walk_up(root, "/sys/fs/cgroup/memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                &m->cgroup_limit, &m->cgroup_current);
-        cgroup_path(root, "cpu", path, sizeof path);
-        m->quota = quota_v1(root, path);
-    }
+    char line[512];
+    if (read_line(root, "/sys/fs/cgroup/cgroup.controllers", line, sizeof line))
+        read_cgroup_v2(m, root);
+    else
+        read_cgroup_v1(m, root);
 }
 
 static void read_cpu(struct machine *m) {
@@ -162,7 +210,7 @@ void machine_read_from(struct machine *m, const char *root) {
     read_cgroup(m, root);
     m->cores = m->affinity < m->online ? m->affinity : m->online;
     if (m->quota > 0 && m->quota < m->cores)
-        m->cores = (unsigned)(m->quota + 0.999);
+        m->cores = (unsigned)ceil(m->quota);
     if (!m->cores)
         m->cores = 1;
     m->memory_available = read_kb(root, "/proc/meminfo", "MemAvailable");

@@ -11,9 +11,9 @@ struct machine {
     double quota;              /* cgroup CPU quota in cores; 0 when none */
     uint64_t memory_nbytes;    /* usable now: min of MemAvailable and cgroup limit - current use */
     uint64_t memory_available; /* MemAvailable */
-    uint64_t cgroup_limit;     /* 0 when none */
-    uint64_t cgroup_current;
-    const char *cgroup; /* "v2", "v1" or "none" */
+    uint64_t cgroup_limit;     /* of the node that leaves the least; 0 when none */
+    uint64_t cgroup_current;   /* its use, less the page cache, which the kernel drops for us */
+    const char *cgroup;        /* "v2", "v1" or "none" */
     bool avx2, avx512, avx512_bf16;
 };
 

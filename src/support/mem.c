@@ -91,7 +91,8 @@ static size_t page_round(size_t nbytes) {
     return (nbytes + page - 1) / page * page;
 }
 
-void *mem_map(size_t nbytes) {
+void *mem_map_at(size_t nbytes, const char *file, int line) {
+    check_frozen(file, line);
     if (must_fail() || nbytes > SIZE_MAX / 2)
         return NULL;
     void *p = mmap(NULL, page_round(nbytes ? nbytes : 1), PROT_READ | PROT_WRITE,

@@ -16,6 +16,7 @@
 #define mem_strdup(text) mem_strdup_at((text), __FILE__, __LINE__)
 #define mem_strndup(text, nbytes) mem_strndup_at((text), (nbytes), __FILE__, __LINE__)
 
+/* mem_strndup copies exactly nbytes bytes (all must be there) and adds a NUL. */
 void *mem_alloc_at(size_t count, size_t size, const char *file, int line);
 /* As realloc of an array; new bytes are not zeroed; on failure returns NULL and `old` stays. */
 void *mem_grow_at(void *old, size_t count, size_t size, const char *file, int line);
@@ -25,7 +26,8 @@ void mem_free(void *p); /* NULL is fine */
 
 /* Page-aligned (64 B at least), zeroed on first touch, so untouched pages cost nothing; unmap with the same
  * nbytes. Used for slots, arenas, block buffers with a large bound and a small usual size. */
-void *mem_map(size_t nbytes);
+#define mem_map(nbytes) mem_map_at((nbytes), __FILE__, __LINE__)
+void *mem_map_at(size_t nbytes, const char *file, int line);
 void mem_unmap(void *p, size_t nbytes);
 /* Gives the pages of [p + keep, p + nbytes) back to the system; they read as zero afterwards. */
 void mem_trim(void *p, size_t keep, size_t nbytes);

@@ -64,6 +64,7 @@ bool sl_shape_nbytes(sl_dtype dtype, int rank, const int64_t *dims, size_t *nbyt
         return false;
     if ((uint64_t)count > (SIZE_MAX / 2) / ((nbits + 7) / 8))
         return false;
-    *nbytes = nbits < 8 ? ((size_t)count * nbits + 7) / 8 : (size_t)count * (nbits / 8);
+    *nbytes =
+        (size_t)count / 8 * nbits + ((size_t)count % 8 * nbits + 7) / 8; /* the bits may not be countable */
     return true;
 }

@@ -48,9 +48,10 @@ char *text_escape(char *out, size_t cap, const char *text, size_t nbytes) {
         else
             width = (size_t)snprintf(piece, sizeof piece, "\\x%02x", p[i]);
         if (used + width + 1 > cap) {
-            if (cap >= 4)
-                memcpy(out + (safe < cap - 4 ? safe : cap - 4), "...", 4);
-            return out;
+            size_t dots = cap > 3 ? 3 : cap ? cap - 1 : 0;
+            memcpy(out + safe, "...", dots);
+            used = safe + dots;
+            break;
         }
         memcpy(out + used, piece, width);
         if (used + width + 4 <= cap)
@@ -82,7 +83,7 @@ char *text_nbytes(char *out, size_t cap, uint64_t nbytes) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     double x = (double)nbytes;
     unsigned unit = 0;
-    for (; x >= 1024 && unit < 6; unit++)
+    for (; x >= (unit ? 1023.95 : 1024) && unit < 6; unit++) /* what would be printed as 1024.0 is the next */
         x /= 1024;
     snprintf(out, cap, unit ? "%.1f %s" : "%.0f %s", x, units[unit]);
     return out;
@@ -105,14 +106,15 @@ char *text_count(char *out, size_t cap, uint64_t count) {
 char *text_seconds(char *out, size_t cap, double seconds) {
     if (!(seconds >= 0))
         seconds = 0;
-    if (seconds < 60) {
-        snprintf(out, cap, seconds < 10 ? "%.2f s" : "%.1f s", seconds);
-    } else if (seconds < 3600) {
-        snprintf(out, cap, "%d min %02d s", (int)(seconds / 60), (int)seconds % 60);
-    } else {
-        double hours = seconds < 3.6e9 ? seconds / 3600 : 1e6;
-        snprintf(out, cap, "%d h %02d min", (int)hours, (int)((hours - (int)hours) * 60));
-    }
+    long long whole = seconds < 3.6e9 ? (long long)seconds : 3600000000; /* a million hours is for ever */
+    if (seconds < 9.995)
+        snprintf(out, cap, "%.2f s", seconds);
+    else if (seconds < 59.95)
+        snprintf(out, cap, "%.1f s", seconds);
+    else if (seconds < 3600)
+        snprintf(out, cap, "%lld min %02lld s", whole < 60 ? 1 : whole / 60, whole % 60 * (whole >= 60));
+    else
+        snprintf(out, cap, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
     return out;
 }
 
@@ -130,29 +132,31 @@ bool text_parse_u64(const char *text, uint64_t *value) {
 }
 
 bool text_parse_nbytes(const char *text, uint64_t *nbytes) {
-    double x = 0, place = 0.1;
+    static const char letters[] = "KMGT";
+    uint64_t whole = 0, unit = 1;
+    double part = 0, place = 1;
     const char *p = text;
     for (; *p >= '0' && *p <= '9'; p++)
-        x = x * 10 + (*p - '0');
-    if (p == text)
+        if (__builtin_mul_overflow(whole, 10u, &whole) ||
+            __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
+            return false;
+    bool has_part = p > text && *p == '.';
+    if (p == text || (has_part && !(p[1] >= '0' && p[1] <= '9')))
         return false;
-    if (*p == '.')
-        for (p++; *p >= '0' && *p <= '9'; p++, place /= 10)
-            x += (*p - '0') * place;
-    static const char letters[] = "KMGT";
-    const char *unit = *p ? strchr(letters, *p >= 'a' ? *p - 32 : *p) : NULL;
-    if (unit) {
-        for (int i = 0; i <= unit - letters; i++)
-            x *= 1024;
-        p++;
-        if (*p == 'i')
-            p++;
+    if (has_part)
+        for (p++; *p >= '0' && *p <= '9'; p++)
+            part += (*p - '0') * (place /= 10);
+    const char *letter = *p ? strchr(letters, *p >= 'a' ? *p - 32 : *p) : NULL;
+    if (letter) {
+        unit <<= 10 * (letter - letters + 1);
+        p += p[1] == 'i' ? 2 : 1;
     }
     if (*p == 'B' || *p == 'b')
         p++;
-    if (*p || x >= 9.2e18)
+    if (*p || (has_part && !letter) || __builtin_mul_overflow(whole, unit, &whole) ||
+        __builtin_add_overflow(whole, (uint64_t)(part * (double)unit), &whole) || whole > INT64_MAX)
         return false;
-    *nbytes = (uint64_t)x;
+    *nbytes = whole;
     return true;
 }
 
@@ -161,7 +165,7 @@ static unsigned distance(const char *a, const char *b) {
     unsigned row[64];
     size_t n = strlen(a), m = strlen(b);
     if (n > 63 || m > 63)
-        return 99;
+        return UINT32_MAX;
     for (unsigned j = 0; j <= m; j++)
         row[j] = j;
     for (size_t i = 1; i <= n; i++) {
@@ -185,7 +189,7 @@ const char *text_nearest(const char *word, const char *const *names) {
     unsigned least = (unsigned)strlen(word) / 3 + 2; /* farther than that is another word */
     for (; *names; names++) {
         unsigned d = distance(word, *names);
-        if (d < least) {
+        if (d < least && d < strlen(word)) {
             least = d;
             found = *names;
         }

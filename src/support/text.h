@@ -24,11 +24,11 @@ bool text_ends_with(const char *text, const char *suffix);
 char *text_nbytes(char *out, size_t cap, uint64_t nbytes);
 /* "1234567" as "1,234,567". */
 char *text_count(char *out, size_t cap, uint64_t count);
-/* "4.2 s", "3 min 20 s", "2 h 05 min". */
+/* "4.20 s", "42.0 s", "3 min 20 s", "2 h 05 min". */
 char *text_seconds(char *out, size_t cap, double seconds);
 
-/* "64M", "1.5GiB", "4096": bytes, suffixes K M G T (powers of 1024, optional iB or B). False when malformed
- * or too large. */
+/* "64M", "1.5GiB", "4096": bytes, suffixes K M G T (powers of 1024, optional iB or B). False when malformed,
+ * a part of a byte, or more than INT64_MAX. */
 bool text_parse_nbytes(const char *text, uint64_t *nbytes);
 bool text_parse_u64(const char *text, uint64_t *value); /* decimal digits only, no overflow */
 

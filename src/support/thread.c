@@ -26,7 +26,9 @@ void thread_cond_init(pthread_cond_t *cond) {
 }
 
 int thread_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t timeout_ns) {
-    uint64_t at = clock_ns() + timeout_ns;
+    uint64_t at;
+    if (__builtin_add_overflow(clock_ns(), timeout_ns, &at))
+        at = UINT64_MAX;
     struct timespec t = {.tv_sec = (time_t)(at / 1000000000u), .tv_nsec = (long)(at % 1000000000u)};
     return pthread_cond_timedwait(cond, mutex, &t);
 }
