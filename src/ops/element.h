@@ -58,7 +58,7 @@ OPS_INLINE double element_real(sl_dtype dtype, const void *p, int64_t i) {
 
 /* A 4-bit element: low half first. */
 static inline unsigned element_nibble(const void *p, int64_t i) {
-    return ((const uint8_t *)p)[i / 2] >> (i % 2 * 4) & 15u;
+    return (unsigned)((const uint8_t *)p)[i / 2] >> (i % 2 * 4) & 15u;
 }
 
 OPS_INLINE int64_t element_signed(sl_dtype dtype, const void *p, int64_t i) {

@@ -55,17 +55,13 @@ void post_apply(enum post_transform post, float *scores, size_t n) {
     }
 }
 
-void post_two_classes(enum post_transform post, bool signed_scores, bool second_wins, float score,
-                      float out[2]) {
-    if (!signed_scores) {
-        out[0] = 1 - score;
-        out[1] = score;
-    } else if (post == POST_LOGISTIC) {
+void post_two_classes(enum post_transform post, bool add_up, float score, float out[2]) {
+    if (post == POST_LOGISTIC) {
         out[0] = post_logistic(-score);
         out[1] = post_logistic(score);
     } else {
-        out[0] = second_wins ? -score : score;
-        out[1] = second_wins ? score : -score;
+        out[0] = add_up ? 1 - score : -score;
+        out[1] = score;
     }
 }
 

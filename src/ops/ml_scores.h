@@ -17,8 +17,7 @@ float post_probit(float x);
 
 /* Two scores made from one, as ONNX Runtime does for two classes of which only one has weights. Where the
  * weights can be negative, the score of the other class is the negative; else they add up to 1. */
-void post_two_classes(enum post_transform post, bool signed_scores, bool second_wins, float score,
-                      float out[2]);
+void post_two_classes(enum post_transform post, bool add_up, float score, float out[2]);
 
 /* Labels of a classifier: classlabels_strings or, by any of its two names, the list of integers. */
 struct labels {

@@ -63,7 +63,7 @@ static sl_status prepare_classifier(const struct op_call *call, struct arena *ar
 }
 
 /* More than two classes: the largest that got any weight. */
-static size_t finish_many(const struct tree_ensemble *e, double *scores, const bool *found, float *out,
+static size_t finish_many(const struct tree_ensemble *e, const double *scores, const bool *found, float *out,
                           enum post_transform post) {
     size_t best = 0, n = e->target_count;
     bool any = false;
@@ -78,32 +78,32 @@ static size_t finish_many(const struct tree_ensemble *e, double *scores, const b
     return best;
 }
 
-/* Two classes. Where no weight names class 1, the one sum decides, and both scores are made from it. */
-static size_t finish_two(const struct tree_ensemble *e, double *scores, bool has_second, float out[2],
+/* Two classes. Where the leaves say nothing of class 1, one sum decides and both scores are made from it;
+ * with two base values the second score is class 0's sum. The specification is silent here; this is what ONNX
+ * Runtime does. A class without any weight counts as 0. */
+static size_t finish_two(const struct tree_ensemble *e, const double *sums, const bool *found, float out[2],
                          enum post_transform post) {
-    bool both = has_second;
-    if (e->base_count == 2 && !has_second) {
+    double scores[2] = {sums[0], sums[1]};
+    bool single = !found[1] && e->base_count != 2;
+    if (e->base_count == 1) {
+        scores[0] += e->base[0];
+    } else if (e->base_count == 2 && found[1]) {
         scores[1] = scores[0] + e->base[1];
         scores[0] = -scores[1];
-        both = true;
     } else if (e->base_count == 2) {
         scores[0] += e->base[0];
-        scores[1] += e->base[1];
-    } else if (e->base_count == 1) {
-        scores[0] += e->base[0];
     }
-    out[0] = (float)scores[0];
-    out[1] = (float)scores[1];
-    float decides = both ? out[1] : out[0];
+    out[0] = found[0] || single ? (float)scores[0] : 0;
+    out[1] = found[1] ? (float)scores[1] : 0;
+    float decides = found[1] ? out[1] : out[0];
     bool add_up = e->one_target && e->all_positive;
-    bool second = decides > (add_up ? 0.5f : 0);
-    if (both)
+    if (!single)
         post_apply(post, out, 2);
     else if (post == POST_PROBIT)
         out[0] = post_probit(decides);
     else
-        post_two_classes(post, !add_up, second, decides, out);
-    return second;
+        post_two_classes(post, add_up, decides, out);
+    return decides > (add_up ? 0.5f : 0);
 }
 
 static void run_classifier(const struct op_call *call) {
@@ -120,12 +120,12 @@ static void run_classifier(const struct op_call *call) {
         int64_t count = rows - first < TREE_BLOCK ? rows - first : TREE_BLOCK;
         tree_score_block(e, x, first, count, TREE_SUM, &s);
         for (int64_t row = 0; row < count; row++) {
-            double *scores = s.scores + (size_t)row * n;
+            const double *scores = s.scores + (size_t)row * n;
             const bool *found = s.found + (size_t)row * n;
             float *out =
                 op_has_out(call, 1) ? (float *)call->out[1]->data + (size_t)(first + row) * n : spare;
             size_t best =
-                n > 2 ? finish_many(e, scores, found, out, post) : finish_two(e, scores, found[1], out, post);
+                n > 2 ? finish_many(e, scores, found, out, post) : finish_two(e, scores, found, out, post);
             if (op_has_out(call, 0))
                 labels_write(&labels, call->out[0], first + row, best);
         }

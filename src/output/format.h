@@ -16,27 +16,34 @@ struct result {
 struct format_ops {
     const char *name;
     const char *const *accepts; /* {"text/csv", NULL} */
-    /* The most bytes a line can have, '\n' included. */
+    /* The most bytes a line or a placeholder can have, '\n' included. Only names and specs are looked at. */
     size_t (*line_nbytes)(const struct result *results, size_t count);
-    /* Appends one line. The buf is fixed and large enough. */
+    /* Appends one line to a fixed buf of line_nbytes. What does not fit all the same leaves it `failed`. */
     void (*line)(struct buf *out, const struct result *results, size_t count);
-    /* The placeholder of a rejected row. */
+    /* The placeholder of a rejected row; always fits. */
     void (*reject)(struct buf *out, const struct row_reject *reject);
 };
-
-#define FORMAT_REJECT_NBYTES 512 /* a placeholder is never longer */
 
 extern const struct format_ops format_csv, format_jsonl;
 extern const struct format_ops *const format_table[];
 
-/* By --accept; NULL when nobody writes it. */
+/* By --accept, parameters after ';' ignored; NULL when nobody writes it. */
 const struct format_ops *format_by_accept(const char *accept);
 
-/* Shared by the formats: element i of a tensor as text; class labels as they are. Bytes written. */
-size_t format_element(char *out, const sl_tensor *tensor, int64_t i, const char *nonfinite);
+/* ---- shared by the formats ---- */
+
+size_t format_count(const sl_value *value);             /* elements, or pairs of a ranked value */
+size_t format_most(const sl_spec *spec);                /* the most there can be */
+size_t format_number_nbytes(sl_dtype dtype);            /* the longest text of one element */
+size_t format_label_nbytes(const sl_spec *spec);        /* the longest label; 0 without labels */
+int64_t format_class(const sl_tensor *tensor, size_t i); /* element of an integer tensor */
 /* The label of class `index`, or NULL when the spec has none for it. */
 const char *format_label(const sl_spec *spec, int64_t index);
-int64_t format_class(const sl_tensor *tensor, int64_t i); /* of an integer tensor */
-size_t format_longest_label(const sl_spec *spec);
+/* Elements [first, first + count) with `between` between them; what is not finite as `nonfinite` unless that is
+ * NULL. */
+void format_numbers(struct buf *out, const sl_tensor *tensor, size_t first, size_t count, const char *between,
+                    const char *nonfinite);
+void format_i64(struct buf *out, int64_t x);
+void format_f32(struct buf *out, float x, const char *nonfinite);
 
 #endif

@@ -4,29 +4,26 @@
 #include "output/format.h"
 #include "support/number.h"
 
-static int64_t count_of(const sl_value *value) {
-    int64_t count = 0;
-    return sl_shape_count(value->tensor.rank, value->tensor.dims, &count) ? count : 0;
-}
+static const char placeholder[] = "ERROR\n"; /* one word, as SageMaker suggests; rejects.jsonl has the reason */
 
 static size_t line_nbytes(const struct result *results, size_t count) {
-    size_t nbytes = 1;
+    size_t nbytes = NUMBER_MAX_CHARS + sizeof placeholder; /* room for the number writer at the end */
     for (size_t i = 0; i < count; i++) {
-        /* a quoted label may double every byte */
-        size_t each = 1 + NUMBER_MAX_CHARS;
-        if (results[i].spec->labels)
-            each += 2 + 2 * format_longest_label(results[i].spec);
-        if (results[i].spec->kind == SL_KIND_RANKED)
-            each += 1 + NUMBER_MAX_CHARS;
-        nbytes += each * (size_t)count_of(&results[i].value);
+        const sl_spec *spec = results[i].spec;
+        bool ranked = spec->kind == SL_KIND_RANKED;
+        size_t number = format_number_nbytes(ranked ? SL_INT32 : spec->dtype);
+        /* a quoted label may double every byte; a class without a label is its number */
+        size_t label = spec->labels ? 2 + 2 * format_label_nbytes(spec) : 0;
+        size_t each = 1 + (label > number ? label : number);
+        nbytes += (each + (ranked ? 1 + format_number_nbytes(SL_FLOAT) : 0)) * format_most(spec);
     }
-    return nbytes < FORMAT_REJECT_NBYTES / 64 ? FORMAT_REJECT_NBYTES / 64 : nbytes;
+    return nbytes;
 }
 
-/* RFC 4180: quoted when it holds a comma, a quote or a line end. */
+/* RFC 4180: quoted when it holds a comma, a quote or a line end; and when it is empty, lest the line be blank. */
 static void put_label(struct buf *out, const char *label) {
-    if (!strpbrk(label, ",\"\r\n")) {
-        buf_append(out, label, strlen(label));
+    if (*label && !strpbrk(label, ",\"\r\n")) {
+        buf_puts(out, label);
         return;
     }
     buf_putc(out, '"');
@@ -39,29 +36,27 @@ static void put_label(struct buf *out, const char *label) {
 }
 
 static void put_class(struct buf *out, const sl_spec *spec, int64_t index) {
-    char text[NUMBER_MAX_CHARS];
     const char *label = format_label(spec, index);
     if (label)
         put_label(out, label);
     else
-        buf_append(out, text, number_write_i64(text, index));
+        format_i64(out, index);
 }
 
 static void put_result(struct buf *out, const struct result *r) {
-    char text[NUMBER_MAX_CHARS];
-    int64_t count = count_of(&r->value);
-    for (int64_t i = 0; i < count; i++) {
+    const sl_ranked *ranked = r->spec->kind == SL_KIND_RANKED ? r->value.tensor.data : NULL;
+    size_t count = format_count(&r->value);
+    if (!ranked && !r->spec->labels) {
+        format_numbers(out, &r->value.tensor, 0, count, ",", NULL);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         if (i)
             buf_putc(out, ',');
-        if (r->spec->kind == SL_KIND_RANKED) {
-            const sl_ranked *ranked = r->value.tensor.data;
-            put_class(out, r->spec, ranked[i].index);
+        put_class(out, r->spec, ranked ? ranked[i].index : format_class(&r->value.tensor, i));
+        if (ranked) {
             buf_putc(out, ',');
-            buf_append(out, text, number_write_f32(text, ranked[i].score));
-        } else if (r->spec->labels) {
-            put_class(out, r->spec, format_class(&r->value.tensor, i));
-        } else {
-            buf_append(out, text, format_element(text, &r->value.tensor, i, NULL));
+            format_f32(out, ranked[i].score, NULL);
         }
     }
 }
@@ -76,8 +71,8 @@ static void line(struct buf *out, const struct result *results, size_t count) {
 }
 
 static void reject(struct buf *out, const struct row_reject *why) {
-    (void)why; /* rejects.jsonl has it; SageMaker's placeholder is one word */
-    buf_append(out, "ERROR\n", 6);
+    (void)why;
+    buf_append(out, placeholder, sizeof placeholder - 1);
 }
 
 static const char *const accepts[] = {"text/csv", NULL};

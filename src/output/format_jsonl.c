@@ -1,81 +1,108 @@
-/* format_jsonl.c: one JSON object a line, a member for each result. */
-#include <math.h>
+/* format_jsonl.c: one JSON object a line, a member for each result: a number when the result is one number, nested
+ * arrays as its shape has them, [{"label": ..., "score": ...}, ...] when it is ranked. JSON has no nan and no inf:
+ * both are null. */
 #include <string.h>
 
 #include "output/format.h"
 #include "support/json.h"
 #include "support/number.h"
 
-static int64_t count_of(const sl_value *value) {
-    int64_t count = 0;
-    return sl_shape_count(value->tensor.rank, value->tensor.dims, &count) ? count : 0;
+#define ESCAPED 6                                                 /* a byte as \u00XX */
+#define PLACEHOLDER_NBYTES (16 + ESCAPED * sizeof(((struct row_reject *)0)->code))
+#define LINE_LEAST 320 /* so that most reasons fit into the placeholder */
+
+/* Brackets and separators around the elements of a shape. */
+static size_t frame_nbytes(const sl_spec *spec) {
+    size_t arrays = 1, nbytes = 0;
+    for (int d = 0; d < spec->rank; d++) {
+        nbytes += 4 * arrays;
+        /* where a dim varies there is no saying; few have more arrays than numbers */
+        arrays = spec->dims[d] < 0 ? format_most(spec) + 1 : arrays * (size_t)spec->dims[d];
+    }
+    return nbytes;
+}
+
+static size_t result_nbytes(const struct result *r) {
+    const sl_spec *spec = r->spec;
+    bool ranked = spec->kind == SL_KIND_RANKED;
+    size_t number = format_number_nbytes(ranked ? SL_INT32 : spec->dtype);
+    size_t label = spec->labels ? 2 + ESCAPED * format_label_nbytes(spec) : 0;
+    size_t each = 2 + (label > number ? label : number);
+    if (ranked)
+        each += strlen("{\"label\": , \"score\": }") + format_number_nbytes(SL_FLOAT);
+    return ESCAPED * strlen(r->name) + 6 + frame_nbytes(spec) + each * format_most(spec);
 }
 
 static size_t line_nbytes(const struct result *results, size_t count) {
-    size_t nbytes = 8;
-    for (size_t i = 0; i < count; i++) {
-        /* an escaped byte takes six; a ranked entry has two keys */
-        size_t each =
-            NUMBER_MAX_CHARS + 4 + (results[i].spec->labels ? 6 * format_longest_label(results[i].spec) : 0);
-        if (results[i].spec->kind == SL_KIND_RANKED)
-            each += NUMBER_MAX_CHARS + 32;
-        nbytes +=
-            6 * strlen(results[i].name) + 8 + 2 * SL_MAX_RANK + each * (size_t)count_of(&results[i].value);
-    }
-    return nbytes > FORMAT_REJECT_NBYTES ? nbytes : FORMAT_REJECT_NBYTES;
+    size_t nbytes = NUMBER_MAX_CHARS + 4;
+    for (size_t i = 0; i < count; i++)
+        nbytes += result_nbytes(&results[i]);
+    return nbytes > LINE_LEAST ? nbytes : LINE_LEAST;
 }
 
 static void put_class(struct buf *out, const sl_spec *spec, int64_t index) {
-    char text[NUMBER_MAX_CHARS];
     const char *label = format_label(spec, index);
     if (label)
         json_put_string(out, label, strlen(label));
     else
-        buf_append(out, text, number_write_i64(text, index));
+        format_i64(out, index);
 }
 
 static void put_ranked(struct buf *out, const struct result *r) {
-    char text[NUMBER_MAX_CHARS];
     const sl_ranked *ranked = r->value.tensor.data;
+    size_t count = format_count(&r->value);
     buf_putc(out, '[');
-    for (int64_t i = 0; i < r->value.tensor.dims[0]; i++) {
-        buf_append(out, i ? ", {\"label\": " : "{\"label\": ", i ? 12 : 10);
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(out, i ? ", {\"label\": " : "{\"label\": ");
         put_class(out, r->spec, ranked[i].index);
-        buf_append(out, ", \"score\": ", 11);
-        if (isfinite(ranked[i].score))
-            buf_append(out, text, number_write_f32(text, ranked[i].score));
-        else
-            buf_append(out, "null", 4);
+        buf_puts(out, ", \"score\": ");
+        format_f32(out, ranked[i].score, "null");
         buf_putc(out, '}');
     }
     buf_putc(out, ']');
 }
 
-static void put_element(struct buf *out, const struct result *r, int64_t i) {
-    char text[NUMBER_MAX_CHARS];
-    if (r->spec->labels)
-        put_class(out, r->spec, format_class(&r->value.tensor, i));
-    else if (r->value.tensor.dtype == SL_BOOL)
-        buf_puts(out, format_class(&r->value.tensor, i) ? "true" : "false");
-    else
-        buf_append(out, text, format_element(text, &r->value.tensor, i, "null"));
+static void put_elements(struct buf *out, const struct result *r, size_t first, size_t count) {
+    const sl_tensor *t = &r->value.tensor;
+    if (!r->spec->labels && t->dtype != SL_BOOL) {
+        format_numbers(out, t, first, count, ", ", "null");
+        return;
+    }
+    for (size_t i = first; i < first + count; i++) {
+        if (i > first)
+            buf_append(out, ", ", 2);
+        if (r->spec->labels)
+            put_class(out, r->spec, format_class(t, i));
+        else
+            buf_puts(out, format_class(t, i) ? "true" : "false");
+    }
 }
 
 /* Nested arrays, as the shape has it. Returns the next element. */
-static int64_t put_array(struct buf *out, const struct result *r, int dim, int64_t i) {
+static size_t put_array(struct buf *out, const struct result *r, int dim, size_t i) {
     const sl_tensor *t = &r->value.tensor;
-    if (dim == t->rank) {
-        put_element(out, r, i);
-        return i + 1;
-    }
+    size_t count = (size_t)t->dims[dim];
     buf_putc(out, '[');
-    for (int64_t k = 0; k < t->dims[dim]; k++) {
-        if (k)
-            buf_append(out, ", ", 2);
-        i = put_array(out, r, dim + 1, i);
+    if (dim == t->rank - 1) {
+        put_elements(out, r, i, count);
+        i += count;
+    } else {
+        for (size_t k = 0; k < count; k++) {
+            if (k)
+                buf_append(out, ", ", 2);
+            i = put_array(out, r, dim + 1, i);
+        }
     }
     buf_putc(out, ']');
     return i;
+}
+
+/* A shape of one element that is always one is a bare number, whatever its rank. */
+static bool is_single(const struct result *r) {
+    for (int d = 0; d < r->spec->rank; d++)
+        if (r->spec->dims[d] != 1)
+            return false;
+    return true;
 }
 
 static void line(struct buf *out, const struct result *results, size_t count) {
@@ -88,20 +115,28 @@ static void line(struct buf *out, const struct result *results, size_t count) {
         buf_append(out, ": ", 2);
         if (r->spec->kind == SL_KIND_RANKED)
             put_ranked(out, r);
-        else if (count_of(&r->value) == 1)
-            put_element(out, r, 0);
+        else if (is_single(r))
+            put_elements(out, r, 0, 1);
         else
             put_array(out, r, 0, 0);
     }
     buf_append(out, "}\n", 2);
 }
 
-/* The whole reason is in rejects.jsonl. */
-static void reject(struct buf *out, const struct row_reject *why) {
-    size_t n = strlen(why->reason);
+static void put_error(struct buf *out, const char *text) {
     buf_append(out, "{\"error\": ", 10);
-    json_put_string(out, why->reason, n < 200 ? n : 200);
+    json_put_string(out, text, strlen(text));
     buf_append(out, "}\n", 2);
+}
+
+/* The reason; its code where the reason is too long when escaped (rejects.jsonl has it whole). */
+static void reject(struct buf *out, const struct row_reject *why) {
+    _Static_assert(PLACEHOLDER_NBYTES <= LINE_LEAST, "a code always fits");
+    put_error(out, why->reason);
+    if (!out->failed)
+        return;
+    buf_reset(out);
+    put_error(out, why->code);
 }
 
 static const char *const accepts[] = {"application/jsonlines", "application/jsonl", "application/x-ndjson",

@@ -1,5 +1,6 @@
 /* postprocess.c: transform.json's "outputs": what is taken from the model's outputs, the chain it goes
  * through, and what the result is called. Chains are decode's: the same thing at the other end. */
+#include <stdio.h>
 #include <string.h>
 
 #include "output/format.h"
@@ -52,48 +53,53 @@ static sl_status find_port(const struct plan *plan, const char *name, uint32_t *
                      near || plan->output_count ? "'" : "");
 }
 
-/* A result is a list whose first element may be {"from": OUTPUT}; without it, the model's first output. */
-static sl_status add_result(struct formatter *f, const char *name, const json_t *steps, sl_error *err) {
-    uint32_t port = 0;
+/* A result called `name` from a model output, through `steps` (may be NULL). */
+static sl_status add_result(struct formatter *f, const char *name, uint32_t port, const json_t *steps,
+                            sl_error *err) {
     if (f->count == MAX_RESULTS)
         return error_set(err, SL_E_MODEL, "'outputs' has more than %d results", MAX_RESULTS);
-    const json_t *from = json_object_get(json_array_get(steps, 0), "from");
-    if (from && !json_is_string(from))
-        return error_set(err, SL_E_MODEL, "bad 'from' in 'outputs': expected the name of a model output");
+    const struct plan_value *value = &f->plan->values[f->plan->outputs[port].value];
+    sl_spec *source = &f->source[f->count];
+    *source = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = value->tensor.dtype};
+    source->max_nbytes = f->plan->outputs[port].row_nbytes;
+    for (int d = 1; d < value->tensor.rank; d++) /* without the batch dim */
+        source->dims[source->rank++] = value->tensor.dims[d];
+    sl_status st = chain_open(&f->chains[f->count], steps, source, NULL, name, &f->options, err);
+    if (st != SL_OK)
+        return st;
+    f->port[f->count] = port;
+    f->names[f->count++] = name;
+    return SL_OK;
+}
+
+/* A result is a list whose first element may be {"from": OUTPUT}; without it, the model's first output. */
+static sl_status add_list(struct formatter *f, const char *name, const json_t *list, sl_error *err) {
+    uint32_t port = 0;
+    const json_t *head = json_array_get(list, 0), *from = json_object_get(head, "from");
+    if (from && (!json_is_string(from) || json_object_size(head) != 1))
+        return error_set(err, SL_E_MODEL, "bad 'from' in 'outputs': expected {\"from\": the name of a model output}");
     if (from) {
         sl_status st = find_port(f->plan, json_string_value(from), &port, err);
         if (st != SL_OK)
             return st;
     }
-    json_t *rest = json_array();
-    for (size_t i = from ? 1 : 0; i < json_array_size(steps); i++)
-        json_array_append(rest, json_array_get(steps, i));
-    const struct plan_value *value = &f->plan->values[f->plan->outputs[port].value];
-    sl_spec *source = &f->source[f->count];
-    *source = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = value->tensor.dtype, .rank = value->tensor.rank - 1};
-    source->max_nbytes = f->plan->outputs[port].row_nbytes;
-    for (int d = 1; d < value->tensor.rank; d++)
-        source->dims[d - 1] = value->tensor.dims[d];
-    sl_status st = chain_open(&f->chains[f->count], rest, source, NULL, "the output", &f->options, err);
-    json_decref(rest);
-    if (st != SL_OK)
-        return st;
-    f->port[f->count] = port;
-    f->names[f->count++] = name ? name : f->plan->outputs[port].name;
-    return SL_OK;
+    json_t *steps = json_copy((json_t *)(uintptr_t)list);
+    if (!steps || (from && json_array_remove(steps, 0) != 0)) {
+        json_decref(steps);
+        return error_set(err, SL_E_MEMORY, "out of memory for the outputs");
+    }
+    sl_status st = add_result(f, name ? name : f->plan->outputs[port].name, port, steps, err);
+    json_decref(steps); /* the chain has a copy */
+    return st;
 }
 
 static sl_status add_results(struct formatter *f, json_t *outputs, sl_error *err) {
     sl_status st = SL_OK;
     if (!outputs) {
-        for (size_t i = 0; st == SL_OK && i < f->plan->output_count; i++) {
-            json_t *steps = json_pack("[{s:s}]", "from", f->plan->outputs[i].name);
-            st = steps ? add_result(f, f->plan->outputs[i].name, steps, err)
-                       : error_set(err, SL_E_MEMORY, "out of memory for the outputs");
-            json_decref(steps);
-        }
+        for (uint32_t i = 0; st == SL_OK && i < f->plan->output_count; i++)
+            st = add_result(f, f->plan->outputs[i].name, i, NULL, err);
     } else if (json_is_array(outputs)) {
-        st = add_result(f, NULL, outputs, err);
+        st = add_list(f, NULL, outputs, err);
     } else if (json_is_object(outputs)) {
         const char *name;
         json_t *steps;
@@ -102,7 +108,7 @@ static sl_status add_results(struct formatter *f, json_t *outputs, sl_error *err
                 st = error_set(err, SL_E_MODEL, "bad result '%s' in 'outputs': expected a list of steps",
                                text_quote(name));
             if (st == SL_OK)
-                st = add_result(f, name, steps, err);
+                st = add_list(f, name, steps, err);
         }
     } else {
         st =
@@ -256,27 +262,38 @@ static bool run_chains(struct format_worker *w, const struct slot *slot, uint32_
     return true;
 }
 
-static void reject_row(struct slot *slot, uint32_t row, const struct chain_reject *why) {
+/* A scored row whose result cannot be had. Its key is not known here: only rejects carry theirs. */
+static void reject_row(struct slot *slot, uint32_t row, const char *code, const char *reason) {
     struct row_reject *reject = &slot->rejects[row];
     reject->stage = "format";
-    memcpy(reject->code, why->code, sizeof reject->code);
-    memcpy(reject->reason, why->reason, sizeof reject->reason);
+    snprintf(reject->code, sizeof reject->code, "%s", code);
+    snprintf(reject->reason, sizeof reject->reason, "%s", reason);
     reject->key[0] = 0;
     slot->rows[row].state = ROW_REJECTED;
 }
 
+static void format_row(struct format_worker *w, struct slot *slot, uint32_t row, struct buf *line) {
+    const struct format_ops *ops = w->formatter->ops;
+    struct chain_reject why;
+    if (slot->rows[row].state == ROW_GOOD) {
+        if (run_chains(w, slot, row, &why)) {
+            ops->line(line, w->results, w->formatter->count);
+            if (!line->failed)
+                return;
+            buf_reset(line); /* only a dim that varies can get here */
+            reject_row(slot, row, "result-too-long", "the result is longer than the room planned for its line");
+        } else {
+            reject_row(slot, row, why.code, why.reason);
+        }
+    }
+    ops->reject(line, &slot->rejects[row]);
+}
+
 void format_rows(struct format_worker *w, struct slot *slot, uint32_t row, uint32_t count) {
-    const struct formatter *f = w->formatter;
     for (uint32_t r = row; r < row + count; r++) {
         struct buf line;
-        struct chain_reject why;
         buf_init_fixed(&line, slot->text + (size_t)r * slot->text_row_nbytes, slot->text_row_nbytes);
-        if (slot->rows[r].state == ROW_GOOD && !run_chains(w, slot, r, &why))
-            reject_row(slot, r, &why);
-        if (slot->rows[r].state == ROW_REJECTED)
-            f->ops->reject(&line, &slot->rejects[r]);
-        else
-            f->ops->line(&line, w->results, f->count);
+        format_row(w, slot, r, &line);
         slot->rows[r].text_nbytes = (uint32_t)line.size;
     }
 }

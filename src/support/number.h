@@ -9,8 +9,9 @@
 #define NUMBER_MAX_CHARS 32 /* enough for any of the writers below, without NUL */
 
 /* Writes the shortest decimal that reads back as exactly `x` ("0.1", "1e-07", "-3", "nan", "inf", "-inf"; an
- * integral value has no ".0"; exponent form as C's %g would choose it, JSON-valid for finite x). Returns the
- * number of bytes, no NUL. */
+ * integral value has no ".0"; exponent form below 1e-4 and from 1e16 on, two digits of exponent at least, as
+ * C's %g writes it; JSON-valid for finite x). Among the shortest the nearest to x. `out` must hold
+ * NUMBER_MAX_CHARS: bytes after the text may be overwritten. Returns the number of bytes, no NUL. */
 size_t number_write_f32(char *out, float x);
 size_t number_write_f64(char *out, double x);
 size_t number_write_i64(char *out, int64_t x);
@@ -26,8 +27,9 @@ enum number_error number_read_f32(const char *text, size_t nbytes, bool nonfinit
 enum number_error number_read_f64(const char *text, size_t nbytes, bool nonfinite, double *x);
 enum number_error number_read_i64(const char *text, size_t nbytes, int64_t *x);
 
-/* Reads the longest prefix of [p, end) that is a finite number of the grammar above; returns the byte after
- * it, or NULL when there is none. The hot call of the CSV and JSON decoders. */
+/* Reads the longest prefix of [p, end) that is a number of the grammar above; returns the byte after it, or
+ * NULL when there is none, it has a leading zero ("01"), or it overflows. The hot call of the CSV and JSON
+ * decoders. */
 const char *number_scan_f32(const char *p, const char *end, float *x);
 const char *number_scan_f64(const char *p, const char *end, double *x);
 

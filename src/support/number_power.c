@@ -1,8 +1,10 @@
-/* number_power.c: powers of ten to 128 bits, computed once at first use (70 us) instead of 667 lines of constants.
+/* number_power.c: powers of ten to 128 bits, computed once at first use (70 us) instead of 667 lines of
+ * constants.
  *
- * 10^k and 5^k have the same leading bits. Up: 5 times the one before, in integers wide enough for 5^324. Down:
- * 2^1024 divided by five again and again; cutting off after each division is the same as cutting off once, so
- * the leading 128 bits are exact as long as the quotient keeps more than that: 1024 - 342 * log2(5) = 229. */
+ * 10^k and 5^k have the same leading bits. Up: 5 times the one before, in integers wide enough for 5^324.
+ * Down: 2^1024 divided by five again and again; cutting off after each division is the same as cutting off
+ * once, so the leading 128 bits are exact as long as the quotient keeps more than that: 1024 - 342 * log2(5)
+ * = 229. */
 #include "support/number_power.h"
 
 #include <pthread.h>

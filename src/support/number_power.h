@@ -8,8 +8,8 @@
 #define POWER_FIRST (-342)
 #define POWER_LAST 324
 
-/* 10^k = (high * 2^64 + low) * 2^s with the highest bit of `high` set; s = floor(log2(10^k)) - 127. Cut off, not
- * rounded; exact for 0 <= k <= 55. */
+/* 10^k = (high * 2^64 + low) * 2^s with the highest bit of `high` set; s = floor(log2(10^k)) - 127. Cut off,
+ * not rounded; exact for 0 <= k <= 55. */
 struct power {
     uint64_t high, low;
 };

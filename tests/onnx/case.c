@@ -74,8 +74,12 @@ static sl_status make_plan(struct plan **plan, const struct graph *graph, const 
     const sl_tensor *fixed[MOST_PORTS];
     const char *names[MOST_PORTS * SL_MAX_RANK];
     int64_t sizes[MOST_PORTS * SL_MAX_RANK];
-    struct plan_options options = {
-        .free_rows = true, .fixed = fixed, .dim_names = names, .dim_values = sizes};
+    struct plan_options options = {.free_rows = true,
+                                   .batch =
+                                       graph->input_count && set->inputs[0].rank ? set->inputs[0].dims[0] : 0,
+                                   .fixed = fixed,
+                                   .dim_names = names,
+                                   .dim_values = sizes};
     sl_status st = SL_E_MODEL;
     for (size_t i = 0; i < graph->input_count; i++) { /* symbols take the sizes the data has */
         const struct graph_value *value = &graph->values[graph->inputs[i]];
@@ -95,25 +99,34 @@ static sl_status make_plan(struct plan **plan, const struct graph *graph, const 
     return st;
 }
 
-/* Tolerances: what one rounding of the result, and the freedom of its last steps, can differ by. */
 static double own_tolerance; /* of the case, or 0 */
 
-static void tolerance(sl_dtype dtype, double *relative, double *absolute) {
-    *relative = own_tolerance > 0      ? own_tolerance
-                : dtype == SL_DOUBLE   ? 1e-9
-                : dtype == SL_FLOAT    ? 1e-5
-                : dtype == SL_FLOAT16  ? 2e-3
-                : dtype == SL_BFLOAT16 ? 1.6e-2
-                                       : 0;
-    *absolute = *relative / 10;
+/* How far an element may be off, relative to itself or to the largest of the tensor: sums in another order
+ * differ by that much. */
+static double tolerance(sl_dtype dtype) {
+    return own_tolerance > 0      ? own_tolerance
+           : dtype == SL_DOUBLE   ? 1e-9
+           : dtype == SL_FLOAT    ? 1e-5
+           : dtype == SL_FLOAT16  ? 2e-3
+           : dtype == SL_BFLOAT16 ? 1.6e-2
+                                  : 0;
+}
+
+static double largest(const sl_tensor *t) {
+    double most = 0;
+    for (int64_t i = 0; element_kind(t->dtype) == ELEMENT_REAL && i < rule_count(t); i++) {
+        double x = fabs(element_real(t->dtype, t->data, i));
+        most = isfinite(x) && x > most ? x : most;
+    }
+    return most;
 }
 
 static bool same_text(const sl_string *a, const sl_string *b) {
     return a->nbytes == b->nbytes && (!a->nbytes || !memcmp(a->data, b->data, a->nbytes));
 }
 
-static bool same_element(const sl_tensor *got, const sl_tensor *want, int64_t i, double *a, double *b) {
-    double relative, absolute;
+static bool same_element(const sl_tensor *got, const sl_tensor *want, int64_t i, double scale, double *a,
+                         double *b) {
     if (got->dtype == SL_STRING)
         return same_text((const sl_string *)got->data + i, (const sl_string *)want->data + i);
     if (element_kind(got->dtype) != ELEMENT_REAL) {
@@ -121,10 +134,9 @@ static bool same_element(const sl_tensor *got, const sl_tensor *want, int64_t i,
         *b = (double)element_index(want->dtype, want->data, i);
         return element_index(got->dtype, got->data, i) == element_index(want->dtype, want->data, i);
     }
-    tolerance(got->dtype, &relative, &absolute);
     *a = element_real(got->dtype, got->data, i);
     *b = element_real(want->dtype, want->data, i);
-    return (isnan(*a) && isnan(*b)) || *a == *b || fabs(*a - *b) <= absolute + relative * fabs(*b);
+    return (isnan(*a) && isnan(*b)) || *a == *b || fabs(*a - *b) <= tolerance(got->dtype) * scale;
 }
 
 static bool compare(const sl_tensor *got, const sl_tensor *want, const char *name, char *why,
@@ -138,9 +150,10 @@ static bool compare(const sl_tensor *got, const sl_tensor *want, const char *nam
                  rule_text(other, want));
         return false;
     }
+    double scale = largest(want);
     for (int64_t i = 0; i < rule_count(got); i++) {
         double a = 0, b = 0;
-        if (!same_element(got, want, i, &a, &b)) {
+        if (!same_element(got, want, i, scale, &a, &b)) {
             snprintf(why, why_nbytes, "output '%s' element %lld is %.9g, expected %.9g", name, (long long)i,
                      a, b);
             return false;

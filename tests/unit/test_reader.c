@@ -563,7 +563,37 @@ START_TEST(headers_are_compared) {
     compare_header("age,\"two\nlines\"\n1,2\n", "2 columns, the first shard's has 3");
     compare_header("age,\"two\nlines\",,\n1,2,3,4\n", "4 columns");
     compare_header("age,\"two\",\n1,2,3\n", "column 2 'two'");
+    compare_header("ages,\"two\",x\n1,2,3\n", "column 1 'ages'"); /* the first that differs */
     compare_header("ages,\"two\nlines\",\n1,2,3\n", "column 1 'ages', the first shard's names it 'age'");
+}
+END_TEST
+
+START_TEST(headers_of_every_shard_are_compared) {
+    static const char *const names[] = {"a", "b"};
+    struct shard_list list;
+    struct reader *reader;
+    struct reader_options options = plain_options();
+    struct block block;
+    sl_error err = {0};
+    options.container.csv_header = true;
+    rig_write("1.csv", "a,b\n1,2\n", 8);
+    rig_write("2.csv", "a,c\n1,2\n", 8);
+    rig_write("3.csv", "\n", 1); /* no row, no header, no fault */
+    rig_block_open(&block, (struct rig_shape){0}, 1u << 20);
+    ck_assert(shard_list_open(&list, rig_dir, &err) == SL_OK);
+    ck_assert(reader_open(&reader, &list, &container_csv, &options, &err) == SL_OK);
+    reader_expect_header(reader, names, 2);
+    static const sl_status ends[] = {SL_OK, SL_E_DATA, SL_OK};
+    static const uint32_t records[] = {1, 0, 0};
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(reader_start(reader, i, 0, &err) == SL_OK);
+        ck_assert_int_eq(reader_next(reader, &block, &err), ends[i]);
+        ck_assert_uint_eq(block.cut_count, records[i]);
+    }
+    ck_assert_msg(strstr(err.text, "'2.csv'"), "%s", err.text);
+    reader_close(reader);
+    shard_list_close(&list);
+    block_close(&block);
 }
 END_TEST
 
@@ -611,6 +641,7 @@ int main(void) {
     tcase_add_test(tcase, header_names_are_split);
     tcase_add_test(tcase, bad_header);
     tcase_add_test(tcase, headers_are_compared);
+    tcase_add_test(tcase, headers_of_every_shard_are_compared);
     tcase_add_test(tcase, no_memory);
     suite_add_tcase(suite, tcase);
     return harness_run(suite);
