@@ -1,5 +1,5 @@
-/* Every sample through the whole job, its raw model outputs against those of ONNX Runtime (samples/make_golden.py), within
- * 1e-5 of the row's largest value. */
+/* Every sample through the whole job, its raw model outputs against those of ONNX Runtime
+ * (samples/make_golden.py), within 1e-5 of the row's largest value. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "graph/graph.h"
 #include "harness.h"
+#include "ops/tree.h"
 #include "sluice/job.h"
 
 static char work[64];
@@ -106,8 +108,8 @@ static unsigned compare(const char *sample, const char *output, size_t width) {
         for (size_t i = 0; i < width; i++)
             most = fmax(most, fabs(want[i]));
         for (size_t i = 0; i < width; i++)
-            ck_assert_msg(fabs(got[i] - want[i]) <= 1e-5 * most, "%s record %s: output %zu is %.9g, not %.9g", shard,
-                          index + 1, i, got[i], want[i]);
+            ck_assert_msg(fabs(got[i] - want[i]) <= 1e-5 * most, "%s record %s: output %zu is %.9g, not %.9g",
+                          shard, index + 1, i, got[i], want[i]);
         count++;
     }
     if (out)
@@ -132,11 +134,74 @@ START_TEST(sample_equals_the_independent_runtime) {
 }
 END_TEST
 
+/* The features of row `index` of a CSV file (columns 1 to 30), as floats. */
+static void read_row(const char *path, unsigned index, float row[30]) {
+    char line[8192];
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    for (unsigned i = 0; i <= index; i++)
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
+    fclose(f);
+    char *p = strchr(line, ',');
+    for (int i = 0; i < 30; i++)
+        row[i] = strtof(p + 1, &p);
+}
+
+/* Every record ends in the leaf, tree by tree, that a walk by hand through the ONNX attributes finds. */
+START_TEST(trees_reach_the_same_leaves) {
+    char path[4096], line[8192], shard[1024] = "";
+    sl_error err = {0};
+    struct graph *graph = NULL;
+    struct arena arena;
+    struct tree_ensemble *trees = NULL;
+    unsigned compared = 0, index = 0;
+    snprintf(path, sizeof path, "%s/../samples/02-tabular-trees/model/model.onnx", root());
+    ck_assert_msg(graph_load(&graph, path, &err) == SL_OK, "%s", err.text);
+    const struct graph_node *node = NULL;
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (!strcmp(graph->nodes[i].op_type, "TreeEnsembleClassifier"))
+            node = &graph->nodes[i];
+    ck_assert_ptr_nonnull(node);
+    sl_tensor features = {.dtype = SL_FLOAT, .rank = 2, .dims = {1, 30}};
+    const sl_tensor *in[] = {&features};
+    struct op_call call = {
+        .attrs = node->attrs, .attr_count = node->attr_count, .opset = node->opset, .in = in, .in_count = 1};
+    arena_init(&arena);
+    ck_assert_msg(tree_build(&call, "class", 1, &arena, &trees, &err) == SL_OK ||
+                      tree_build(&call, "class", 2, &arena, &trees, &err) == SL_OK,
+                  "%s", err.text);
+    snprintf(path, sizeof path, "%s/golden/samples/02-tabular-trees.txt", root());
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f)) {
+        float row[30];
+        char *p = strchr(line, '\t');
+        if (strncmp(line, "leaf\t", 5)) { /* the record whose leaves the next line has */
+            *p = 0;
+            snprintf(shard, sizeof shard, "%s/../samples/02-tabular-trees/input/%.200s", root(), line);
+            index = (unsigned)strtoul(p + 1, NULL, 10);
+            continue;
+        }
+        read_row(shard, index, row);
+        strtoul(p + 1, &p, 10);
+        for (size_t t = 0; t < trees->tree_count; t++, compared++) {
+            unsigned long want = strtoul(p + 1, &p, 10);
+            ck_assert_uint_eq(trees->node_ids[tree_leaf(trees, t, row)], want);
+        }
+    }
+    fclose(f);
+    ck_assert_uint_eq(compared, 229 * 80);
+    arena_clear(&arena);
+    graph_close(graph);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("samples");
     TCase *tc = tcase_create("samples");
     tcase_set_timeout(tc, 120);
     tcase_add_unchecked_fixture(tc, make_work, remove_work);
+    tcase_add_test(tc, trees_reach_the_same_leaves);
     tcase_add_loop_test(tc, sample_equals_the_independent_runtime, 0, 4);
     suite_add_tcase(suite, tc);
     return harness_run(suite);
