@@ -32,15 +32,15 @@ const struct format_ops *format_by_accept(const char *accept);
 
 /* ---- shared by the formats ---- */
 
-size_t format_count(const sl_value *value);             /* elements, or pairs of a ranked value */
-size_t format_most(const sl_spec *spec);                /* the most there can be */
-size_t format_number_nbytes(sl_dtype dtype);            /* the longest text of one element */
-size_t format_label_nbytes(const sl_spec *spec);        /* the longest label; 0 without labels */
+size_t format_count(const sl_value *value);              /* elements, or pairs of a ranked value */
+size_t format_most(const sl_spec *spec);                 /* the most there can be */
+size_t format_number_nbytes(sl_dtype dtype);             /* the longest text of one element */
+size_t format_label_nbytes(const sl_spec *spec);         /* the longest label; 0 without labels */
 int64_t format_class(const sl_tensor *tensor, size_t i); /* element of an integer tensor */
 /* The label of class `index`, or NULL when the spec has none for it. */
 const char *format_label(const sl_spec *spec, int64_t index);
-/* Elements [first, first + count) with `between` between them; what is not finite as `nonfinite` unless that is
- * NULL. */
+/* Elements [first, first + count) with `between` between them; what is not finite as `nonfinite` unless that
+ * is NULL. */
 void format_numbers(struct buf *out, const sl_tensor *tensor, size_t first, size_t count, const char *between,
                     const char *nonfinite);
 void format_i64(struct buf *out, int64_t x);

@@ -4,7 +4,8 @@
 #include "output/format.h"
 #include "support/number.h"
 
-static const char placeholder[] = "ERROR\n"; /* one word, as SageMaker suggests; rejects.jsonl has the reason */
+static const char placeholder[] =
+    "ERROR\n"; /* one word, as SageMaker suggests; rejects.jsonl has the reason */
 
 static size_t line_nbytes(const struct result *results, size_t count) {
     size_t nbytes = NUMBER_MAX_CHARS + sizeof placeholder; /* room for the number writer at the end */
@@ -20,7 +21,8 @@ static size_t line_nbytes(const struct result *results, size_t count) {
     return nbytes;
 }
 
-/* RFC 4180: quoted when it holds a comma, a quote or a line end; and when it is empty, lest the line be blank. */
+/* RFC 4180: quoted when it holds a comma, a quote or a line end; and when it is empty, lest the line be
+ * blank. */
 static void put_label(struct buf *out, const char *label) {
     if (*label && !strpbrk(label, ",\"\r\n")) {
         buf_puts(out, label);

@@ -1,13 +1,13 @@
-/* format_jsonl.c: one JSON object a line, a member for each result: a number when the result is one number, nested
- * arrays as its shape has them, [{"label": ..., "score": ...}, ...] when it is ranked. JSON has no nan and no inf:
- * both are null. */
+/* format_jsonl.c: one JSON object a line, a member for each result: a number when the result is one number,
+ * nested arrays as its shape has them, [{"label": ..., "score": ...}, ...] when it is ranked. JSON has no nan
+ * and no inf: both are null. */
 #include <string.h>
 
 #include "output/format.h"
 #include "support/json.h"
 #include "support/number.h"
 
-#define ESCAPED 6                                                 /* a byte as \u00XX */
+#define ESCAPED 6 /* a byte as \u00XX */
 #define PLACEHOLDER_NBYTES (16 + ESCAPED * sizeof(((struct row_reject *)0)->code))
 #define LINE_LEAST 320 /* so that most reasons fit into the placeholder */
 

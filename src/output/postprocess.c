@@ -77,7 +77,8 @@ static sl_status add_list(struct formatter *f, const char *name, const json_t *l
     uint32_t port = 0;
     const json_t *head = json_array_get(list, 0), *from = json_object_get(head, "from");
     if (from && (!json_is_string(from) || json_object_size(head) != 1))
-        return error_set(err, SL_E_MODEL, "bad 'from' in 'outputs': expected {\"from\": the name of a model output}");
+        return error_set(err, SL_E_MODEL,
+                         "bad 'from' in 'outputs': expected {\"from\": the name of a model output}");
     if (from) {
         sl_status st = find_port(f->plan, json_string_value(from), &port, err);
         if (st != SL_OK)
@@ -281,7 +282,8 @@ static void format_row(struct format_worker *w, struct slot *slot, uint32_t row,
             if (!line->failed)
                 return;
             buf_reset(line); /* only a dim that varies can get here */
-            reject_row(slot, row, "result-too-long", "the result is longer than the room planned for its line");
+            reject_row(slot, row, "result-too-long",
+                       "the result is longer than the room planned for its line");
         } else {
             reject_row(slot, row, why.code, why.reason);
         }
