@@ -64,7 +64,8 @@ case ${1:-} in
     samples
     ;;
 test)
-    build all
+    # the sanitized variant is also a debug build: it aborts on any allocation of ours in steady state
+    make -s -j"$(nproc)" asan test
     make -s -j"$(nproc)" test
     ;;
 bench)

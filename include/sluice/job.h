@@ -71,9 +71,10 @@ typedef struct sl_job_options {
 /* One stage over the whole run. */
 typedef struct sl_job_stage {
     const char *name;
-    double cpu_seconds;                       /* of all its threads */
-    double busy_seconds;                      /* wall time at work, all its threads */
-    double wait_in_seconds, wait_out_seconds; /* waiting for work, and for room behind it */
+    double cpu_seconds;  /* of all its threads */
+    double busy_seconds; /* wall time at work, all its threads */
+    double wait_seconds; /* read: for a free slot; decode and format: workers for something to do (told at
+                          * decode); model: for a full batch; write: for a formatted one */
     unsigned threads;
     uint64_t records, nbytes;
 } sl_job_stage;

@@ -31,7 +31,7 @@ struct ring {
     uint64_t next_ready;
     uint64_t next_formatted;
     bool finished, stopped;
-    uint64_t reserve_wait_ns, ready_wait_ns, slots_computed;
+    uint64_t reserve_wait_ns, ready_wait_ns, formatted_wait_ns, slots_computed;
 };
 
 /* Spans of a slot: every row its own in the worst case, and room for shards that end or are empty. */
@@ -291,8 +291,11 @@ struct slot *ring_next_formatted(struct ring *ring, uint64_t timeout_ns, bool *i
             slot = next;
         else if (ring->finished && ring->next_formatted == ring->next_open)
             break;
-        else
+        else {
+            uint64_t before = clock_ns();
             *idle = thread_cond_wait_ns(&ring->formatted, &ring->mutex, timeout_ns) != 0;
+            ring->formatted_wait_ns += clock_ns() - before;
+        }
     }
     if (slot)
         ring->next_formatted++;
@@ -317,6 +320,7 @@ void ring_look(struct ring *ring, struct ring_look *look) {
                                .free = ring->in_state[SLOT_FREE],
                                .reserve_wait_ns = ring->reserve_wait_ns,
                                .ready_wait_ns = ring->ready_wait_ns,
+                               .formatted_wait_ns = ring->formatted_wait_ns,
                                .slots_computed = ring->slots_computed};
     pthread_mutex_unlock(&ring->mutex);
 }

@@ -67,8 +67,9 @@ void ring_release(struct ring *ring, struct slot *slot);
 /* For progress and the control of workers. */
 struct ring_look {
     unsigned slot_count, filling, ready, computing, formatting, free;
-    uint64_t reserve_wait_ns; /* readers waited for a free slot, all of them together */
-    uint64_t ready_wait_ns;   /* the executor waited for a full batch */
+    uint64_t reserve_wait_ns;   /* readers waited for a free slot, all of them together */
+    uint64_t ready_wait_ns;     /* the executor waited for a full batch */
+    uint64_t formatted_wait_ns; /* the writer waited for a formatted one */
     uint64_t slots_computed;
 };
 void ring_look(struct ring *ring, struct ring_look *look);

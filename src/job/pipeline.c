@@ -84,8 +84,8 @@ static void read_shard(struct job_reader *self, size_t shard) {
             block_pool_give(&job->pool, block);
             break;
         }
-        records = block->first_record + block->cut_count;
         bool limited = apply_limit(job, block);
+        records = block->first_record + block->cut_count;
         if (!block->cut_count)
             block_pool_give(&job->pool, block);
         else if (!hand_out(job, block))

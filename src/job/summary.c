@@ -42,6 +42,20 @@ static void fill_stage(const struct job *job, enum stage which, unsigned threads
                             .nbytes = atomic_load(&s->nbytes)};
 }
 
+/* Where the threads of each stage waited. */
+static void fill_waits(struct job *job, sl_job_result *r) {
+    struct ring_look ring;
+    struct tasks_look tasks;
+    if (!job->ring || !job->tasks)
+        return;
+    ring_look(job->ring, &ring);
+    tasks_look(job->tasks, &tasks);
+    r->stages[STAGE_READ].wait_seconds = (double)ring.reserve_wait_ns / 1e9;
+    r->stages[STAGE_DECODE].wait_seconds = (double)tasks.idle_ns / 1e9;
+    r->stages[STAGE_MODEL].wait_seconds = (double)ring.ready_wait_ns / 1e9;
+    r->stages[STAGE_WRITE].wait_seconds = (double)ring.formatted_wait_ns / 1e9;
+}
+
 /* Names the stage that bounds the job, with the numbers that say so. */
 static void find_bottleneck(const struct job *job, sl_job_result *r) {
     static const char *const noun[SL_STAGE_COUNT] = {"reading", "decoding", "the model", "formatting",
@@ -95,6 +109,7 @@ void job_fill_result(struct job *job, double seconds) {
     fill_stage(job, STAGE_MODEL, w->device_threads, &r->stages[STAGE_MODEL]);
     fill_stage(job, STAGE_FORMAT, r->workers, &r->stages[STAGE_FORMAT]);
     fill_stage(job, STAGE_WRITE, 1, &r->stages[STAGE_WRITE]);
+    fill_waits(job, r);
     find_bottleneck(job, r);
     r->memory_planned = job->budget.total;
     r->memory_peak = machine_peak_rss();
@@ -126,7 +141,8 @@ static void put_stages(const sl_job_result *r, struct buf *out) {
                    i ? "," : "", s->name, s->threads, (unsigned long long)s->records,
                    (unsigned long long)s->nbytes);
         put_f64(out, "cpu_seconds", s->cpu_seconds, ", ");
-        put_f64(out, "busy_seconds", s->busy_seconds, "}");
+        put_f64(out, "busy_seconds", s->busy_seconds, ", ");
+        put_f64(out, "wait_seconds", s->wait_seconds, "}");
     }
     buf_puts(out, "\n  ],\n  ");
 }

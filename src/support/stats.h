@@ -10,10 +10,8 @@ enum stage { STAGE_READ, STAGE_DECODE, STAGE_MODEL, STAGE_FORMAT, STAGE_WRITE, S
 extern const char *const stage_names[STAGE_COUNT]; /* "read", "decode", "model", "format", "write" */
 
 struct stage_stats {
-    _Atomic uint64_t cpu_ns;      /* CPU time spent in the stage's work, all its threads */
-    _Atomic uint64_t busy_ns;     /* wall time of the same, so busy - cpu is waiting for the machine */
-    _Atomic uint64_t wait_in_ns;  /* waiting for something to do */
-    _Atomic uint64_t wait_out_ns; /* waiting for room behind it */
+    _Atomic uint64_t cpu_ns;  /* CPU time spent in the stage's work, all its threads */
+    _Atomic uint64_t busy_ns; /* wall time of the same, so busy - cpu is waiting for the machine */
     _Atomic uint64_t records;
     _Atomic uint64_t nbytes;
 };
