@@ -57,5 +57,5 @@ for progress in bar plain json; do
 done
 rm -rf "$WORK/out"
 "$SLUICE_BIN" run "$MODEL" "$WORK/in" "$WORK/out" --rejects-ok --json -q --limit 1000 >"$WORK/json"
-check "--limit scores that many" grep -q '"records": 1000, "scored": 999, "rejected": 1' "$WORK/json"
+check "--limit scores that many" grep -q '"records": 1000, "scored": 1000, "rejected": 0' "$WORK/json"
 finish
