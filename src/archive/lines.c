@@ -175,10 +175,10 @@ static void finish_record(struct lines *l, struct scan *s, size_t end) {
         return;
     }
     size_t stop = end > s->pos && s->data[end - 1] == '\r' ? end - 1 : end, nbytes = stop - s->pos;
-    if (is_blank(l, s->data + s->pos, nbytes))
-        return;
-    if (nbytes > l->max_record)
+    if (nbytes > l->max_record) /* even of blanks: whether it was seen whole depends on the block */
         deliver(l, s, s->base + s->pos, nbytes, 0, "too-long", too_long);
+    else if (is_blank(l, s->data + s->pos, nbytes))
+        return;
     else if (find_byte(&s->nul, 0, s, s->pos) < stop)
         deliver(l, s, s->base + s->pos, nbytes, nbytes, "nul-byte", "record holds a NUL byte");
     else

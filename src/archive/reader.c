@@ -167,8 +167,10 @@ sl_status reader_start(struct reader *r, size_t shard, uint64_t skip_records, sl
 
 static sl_status check_header(struct reader *r, sl_error *err) {
     sl_slice row = r->ops->header(r->container);
-    if (!r->expected || r->header_checked || !row.nbytes)
+    if (!r->expected_count || r->header_checked || !row.nbytes)
         return SL_OK;
+    if (!r->expected)
+        return error_set(err, SL_E_MEMORY, "out of memory for the names of its columns");
     r->header_checked = true;
     return header_check(row, r->options.container.csv_delimiter, r->expected, r->expected_count,
                         r->header_room, err);
@@ -190,6 +192,7 @@ sl_status reader_next(struct reader *r, struct block *block, sl_error *err) {
     if (st == SL_OK)
         return SL_OK;
     block->cut_count = 0;
+    r->left_out += shard_left_out(r);
     r->started = false;
     return of_shard(r, &below, err);
 }

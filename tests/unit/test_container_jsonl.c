@@ -48,9 +48,10 @@ END_TEST
 START_TEST(too_long_and_resumed) {
     struct container_options options = plain;
     options.max_record_nbytes = 5;
-    static const char text[] = "12345\n123456\n1234567890\n5\n\"23\"5\n\"\n";
-    static const char *const expected[] = {"12345", "!too-long", "!too-long", "5", "\"23\"5", "\"", NULL};
-    for (uint64_t skip = 0; skip <= 6; skip++) {
+    static const char text[] = "12345\n123456\n1234567890\n5\n     \n      \n\"23\"5\n\"\n";
+    static const char *const expected[] = {"12345",     "!too-long", "!too-long", "5",
+                                           "!too-long", "\"23\"5",   "\"",        NULL};
+    for (uint64_t skip = 0; skip <= 7; skip++) {
         struct rig_stream stream = rig_stream(text, sizeof text - 1);
         struct rig_cuts cuts;
         stream.most = 3;

@@ -17,30 +17,12 @@ static void fails(const char *input, sl_status status, const char *said) {
 
 START_TEST(order_is_by_bytes) {
     struct shard_list shards;
-    static const char *const made[] = {"b.csv",
-                                       "a-1.csv",
-                                       "a/z.csv",
-                                       "B.csv",
-                                       "a.csv",
-                                       "\xc3\xa9.csv",
-                                       "a10",
-                                       "a2",
-                                       "line\nfeed",
-                                       "a/b/c.csv",
-                                       "bad\xff"
-                                       "name"};
-    static const char *const sorted[] = {"B.csv",
-                                         "a-1.csv",
-                                         "a.csv",
-                                         "a/b/c.csv",
-                                         "a/z.csv",
-                                         "a10",
-                                         "a2",
-                                         "b.csv",
-                                         "bad\xff"
-                                         "name",
-                                         "line\nfeed",
-                                         "\xc3\xa9.csv"};
+    static const char *const made[] = {"b.csv",      "a-1.csv",      "a/z.csv",    "B.csv",
+                                       "a.csv",      "\xc3\xa9.csv", "a10",        "a2",
+                                       "line\nfeed", "a/b/c.csv",    "bad\xffzone"};
+    static const char *const sorted[] = {"B.csv",       "a-1.csv",    "a.csv",       "a/b/c.csv",
+                                         "a/z.csv",     "a10",        "a2",          "b.csv",
+                                         "bad\xffzone", "line\nfeed", "\xc3\xa9.csv"};
     mkdir(rig_path("a"), 0777);
     mkdir(rig_path("a/b"), 0777);
     for (size_t i = 0; i < 11; i++)

@@ -1,0 +1,30 @@
+/* The conformance suite on the fake, so that the suite itself is known not to lean on the CPU device; and the
+ * device that is not there. */
+#include "conformance.h"
+#include "device_fake.h"
+#include "tests/unit/harness.h"
+
+START_TEST(absent_cuda_says_why) {
+    char why[200] = "";
+    struct device *device = NULL;
+    struct device_options options = {.threads = 1};
+    sl_error err = {0};
+    ck_assert_int_eq(device_cuda.count(why, sizeof why), 0);
+    ck_assert(why[0]);
+    ck_assert_int_eq(device_cuda.open(&device, 0, &options, &err), SL_E_DEVICE);
+    ck_assert(err.text[0]);
+    ck_assert_ptr_null(device_cuda.slot_alloc(NULL, 64));
+    ck_assert_uint_eq(device_cuda.depth(NULL), 0);
+}
+END_TEST
+
+int main(void) {
+    static const struct subject fake = {&device_fake, {.threads = 1}, 0};
+    Suite *suite = suite_create("device fake");
+    fake_settings = (struct fake_settings){.depth = 3, .delay_us = 50};
+    conformance_add(suite, &fake);
+    TCase *tc = tcase_create("absent");
+    tcase_add_test(tc, absent_cuda_says_why);
+    suite_add_tcase(suite, tc);
+    return harness_run(suite);
+}
