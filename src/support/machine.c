@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NO_LIMIT ((uint64_t)1 << 60) /* v1 says "none" with a huge number */
+
 /* First line of ROOT + path. */
 static bool read_line(const char *root, const char *path, char *line, size_t cap) {
     char full[4096];
@@ -98,8 +100,7 @@ static void memory_at(struct machine *m, const char *root, const char *node,
     char full[4096];
     uint64_t limit, use = 0;
     snprintf(full, sizeof full, "%s/%s", node, files->limit);
-    if (!read_number(root, full, &limit) || limit >= (uint64_t)1
-                                                         << 60) /* v1 says "none" with a huge number */
+    if (!read_number(root, full, &limit) || limit >= NO_LIMIT)
         return;
     snprintf(full, sizeof full, "%s/%s", node, files->use);
     if (read_number(root, full, &use)) {

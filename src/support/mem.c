@@ -59,8 +59,11 @@ static void check_frozen(const char *file, int line) {
 }
 
 void *mem_alloc_at(size_t count, size_t size, const char *file, int line) {
+    size_t nbytes;
     check_frozen(file, line);
-    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    if (__builtin_mul_overflow(count, size, &nbytes) || must_fail())
+        return NULL;
+    return calloc(1, nbytes ? nbytes : 1);
 }
 
 void *mem_grow_at(void *old, size_t count, size_t size, const char *file, int line) {

@@ -213,7 +213,7 @@ static inline float positive_f32(const struct decimal *d) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     uint64_t low = bits & 0x1fffffffu; /* what narrowing rounds away; a midpoint is 0x10000000 */
-    if (low - 0x0ffffff8u <= 0x10u || x < 2 * (double)FLT_MIN || x > (double)FLT_MAX / 2)
+    if (low - 0x0ffffff8u <= 0x10u || x < 2 * (double)FLT_MIN || x > (double)FLT_MAX)
         return hard_f32(d);
     return (float)x;
 }
@@ -232,8 +232,8 @@ static double product_f64(uint64_t m, int64_t e) {
     if (e < POWER_FIRST || e > 308)
         return -1;
     struct power power = power_of_ten((int)e);
-    if (e < 0 && e >= -27 &&
-        ++power.low == 0) /* a quotient of such a power may be exact: rounded up, not off */
+    /* an exact product with one of these must not come out a hair below: rounded up, not off */
+    if (e < 0 && e >= -27 && ++power.low == 0)
         power.high++;
     int zeros = __builtin_clzll(m);
     m <<= zeros;

@@ -4,7 +4,7 @@
  * rounds to x, and x itself, are scaled by a power of ten so that the interval holds at least one integer and
  * at most one multiple of ten; comparisons of rounded-to-odd products decide as exact ones would. Every
  * positive float was checked once to read back, to have no shorter text and to be the nearest of its length
- * (tests/unit/test_number.c repeats it for a part). */
+ * (tests/unit/test_number_write.c repeats it for a part). */
 #include "support/number.h"
 
 #include <math.h>
