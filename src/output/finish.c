@@ -6,24 +6,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "output/fresh.h"
 #include "output/writer.h"
 #include "support/file.h"
 #include "support/json.h"
 
-static sl_status copy_rejects(struct output *o, uint32_t shard, int to, sl_error *err) {
-    char path[4096];
-    sl_status st = part_path(o, shard, ".rej", path, err);
-    if (st != SL_OK)
-        return st;
-    int from = openat(o->dir_fd, path, O_RDONLY | O_CLOEXEC);
+static sl_status copy_rejects(struct output *o, struct fresh *f, uint32_t shard, sl_error *err) {
+    char path[PATH_NBYTES];
+    output_path(o, shard, PLACE_REJECTS, path);
+    int from = openat(o->dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (from < 0)
         return output_failed(o, "read back", path, err);
+    sl_status st = fresh_flush(f, err);
     for (uint64_t at = 0, end = o->entries[shard].reject_nbytes; st == SL_OK && at < end;) {
-        size_t want = end - at < o->stage.cap ? (size_t)(end - at) : o->stage.cap;
+        size_t want = end - at < STAGE_NBYTES ? (size_t)(end - at) : STAGE_NBYTES;
+        errno = EIO; /* shorter than the journal says */
         if (file_pread(from, o->stage.data, want, at) != (ssize_t)want)
             st = output_failed(o, "read back", path, err);
-        else if (file_write_all(to, o->stage.data, want) != 0)
-            st = output_failed(o, "write", "_sluice/rejects.jsonl", err);
+        o->stage.size = want;
+        if (st == SL_OK)
+            st = fresh_flush(f, err);
         at += want;
     }
     close(from);
@@ -31,49 +33,63 @@ static sl_status copy_rejects(struct output *o, uint32_t shard, int to, sl_error
 }
 
 static sl_status gather_rejects(struct output *o, sl_error *err) {
-    static const char temp[] = "_sluice/rejects.jsonl.tmp", name[] = "_sluice/rejects.jsonl";
-    int fd = openat(o->dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return output_failed(o, "create", temp, err);
-    sl_status st = SL_OK;
-    for (size_t i = 0; st == SL_OK && i < o->shard_count; i++)
+    struct fresh f;
+    sl_status st = fresh_open(&f, o->dir_fd, "_sluice/rejects.jsonl", &o->stage, err);
+    if (st != SL_OK)
+        return st;
+    for (uint32_t i = 0; st == SL_OK && i < o->shard_count; i++)
         if (o->entries[i].reject_nbytes)
-            st = copy_rejects(o, (uint32_t)i, fd, err);
-    if (st == SL_OK && fsync(fd) != 0)
-        st = output_failed(o, "make durable", temp, err);
-    close(fd);
-    if (st == SL_OK &&
-        (renameat(o->dir_fd, temp, o->dir_fd, name) != 0 || file_sync_parent(o->dir_fd, name) != 0))
-        st = output_failed(o, "publish", name, err);
-    return st;
+            st = copy_rejects(o, &f, i, err);
+    return fresh_close(&f, st, err);
+}
+
+static void put_file(struct buf *out, const char *name, const struct shard_entry *e) {
+    buf_puts(out, "    {\"name\": ");
+    json_put_string(out, name, strlen(name));
+    buf_printf(out, ", \"bytes\": %" PRIu64 ", \"sha256\": \"", e->progress.out_nbytes);
+    for (int i = 0; i < 32; i++)
+        buf_printf(out, "%02x", e->sha256[i]);
+    buf_printf(out, "\", \"records\": %" PRIu64 ", \"rejected\": %" PRIu64 "}", e->progress.records,
+               e->progress.rejected);
 }
 
 /* Everything that stands, with sizes and hashes; no times, so that every run of the job writes the same. */
-static void put_success(const struct output *o, struct buf *out) {
+static sl_status write_success(struct output *o, sl_error *err) {
+    struct fresh f;
+    struct buf *out = &o->stage;
+    char path[PATH_NBYTES];
+    sl_status st = fresh_open(&f, o->dir_fd, "_SUCCESS", &o->stage, err);
+    if (st != SL_OK)
+        return st;
     buf_puts(out, "{\n");
     for (size_t i = 0; i < o->fact_count; i++) {
         buf_puts(out, "  ");
-        json_put_key(out, o->facts[i].key);
+        json_put_string(out, o->facts[i].key, strlen(o->facts[i].key));
+        buf_puts(out, ": ");
         json_put_string(out, o->facts[i].value, strlen(o->facts[i].value));
         buf_puts(out, ",\n");
     }
     buf_printf(out, "  \"records\": %" PRIu64 ",\n  \"scored\": %" PRIu64 ",\n  \"rejected\": %" PRIu64 ",\n",
                o->totals.records, o->totals.scored, o->totals.rejected);
-    buf_puts(out, "  \"files\": [");
-    for (size_t i = 0; i < o->shard_count; i++) {
-        const struct shard_entry *e = &o->entries[i];
-        char name[4096 + 8], hex[65];
-        int n = snprintf(name, sizeof name, "%.4090s.out", o->shards[i].name);
-        for (int k = 0; k < 32; k++)
-            snprintf(hex + 2 * k, 3, "%02x", e->sha256[k]);
-        buf_puts(out, i ? ",\n    {\"name\": " : "\n    {\"name\": ");
-        json_put_string(out, name, (size_t)n);
-        buf_printf(out,
-                   ", \"bytes\": %" PRIu64 ", \"sha256\": \"%s\", \"records\": %" PRIu64
-                   ", \"rejected\": %" PRIu64 "}",
-                   e->progress.out_nbytes, hex, e->progress.records, e->progress.rejected);
+    buf_puts(out, "  \"files\": [\n");
+    for (uint32_t i = 0; st == SL_OK && i < o->shard_count; i++) {
+        output_path(o, i, PLACE_FINAL, path);
+        put_file(out, path, &o->entries[i]);
+        buf_puts(out, i + 1 < o->shard_count ? ",\n" : "\n");
+        if (out->size > STAGE_NBYTES / 2)
+            st = fresh_flush(&f, err);
     }
-    buf_puts(out, "\n  ]\n}\n");
+    buf_puts(out, "  ]\n}\n");
+    return fresh_close(&f, st, err);
+}
+
+static sl_status write_summary(struct output *o, const char *summary, size_t nbytes, sl_error *err) {
+    struct fresh f;
+    sl_status st = fresh_open(&f, o->dir_fd, "_sluice/summary.json", &o->stage, err);
+    if (st != SL_OK)
+        return st;
+    buf_append(&o->stage, summary, nbytes);
+    return fresh_close(&f, st, err);
 }
 
 static sl_status check_counts(const struct output *o, sl_error *err) {
@@ -93,9 +109,11 @@ static sl_status check_counts(const struct output *o, sl_error *err) {
                      records, o->totals.records, scored, rejected);
 }
 
-sl_status output_finish(struct output *o, const char *summary, size_t summary_nbytes, sl_error *err) {
+static sl_status finish(struct output *o, const char *summary, size_t summary_nbytes, sl_error *err) {
     bool all_done = true;
-    sl_status st = output_checkpoint(o, err);
+    sl_status st = output_check(o, err);
+    if (st == SL_OK)
+        st = commit_checkpoint(o, err);
     for (size_t i = 0; i < o->shard_count; i++)
         all_done = all_done && o->entries[i].progress.state == SHARD_DONE;
     if (st == SL_OK && all_done)
@@ -103,16 +121,14 @@ sl_status output_finish(struct output *o, const char *summary, size_t summary_nb
     if (st == SL_OK && all_done)
         st = gather_rejects(o, err);
     if (st == SL_OK)
-        st = file_replace(o->dir_fd, "_sluice/summary.json", summary, summary_nbytes, err);
-    if (st != SL_OK || !all_done)
-        return st;
-    struct buf text;
-    buf_init(&text);
-    put_success(o, &text);
-    st = text.failed ? error_set(err, SL_E_MEMORY, "out of memory for _SUCCESS")
-                     : file_replace(o->dir_fd, "_SUCCESS", text.data, text.size, err);
-    buf_clear(&text);
-    if (st == SL_OK)
+        st = write_summary(o, summary, summary_nbytes, err);
+    if (st == SL_OK && all_done)
+        st = write_success(o, err);
+    if (st == SL_OK && all_done)
         remove_parts(o);
     return st;
+}
+
+sl_status output_finish(struct output *o, const char *summary, size_t summary_nbytes, sl_error *err) {
+    return output_keep(o, finish(o, summary, summary_nbytes, err), err);
 }

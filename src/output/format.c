@@ -35,13 +35,14 @@ size_t format_most(const sl_spec *spec) {
     return each ? spec->max_nbytes / each : 0;
 }
 
-/* Nine digits identify a float, seventeen a double: "-1.17549435e-38", "-2.2250738585072014e-308". */
+/* Nine digits identify a float and seventeen a double, but whole numbers are written out up to 1e16:
+ * "-9999999000000000", "-2.2250738585072014e-308". */
 size_t format_number_nbytes(sl_dtype dtype) {
     switch (dtype) {
     case SL_FLOAT:
     case SL_FLOAT16:
     case SL_BFLOAT16:
-        return 15;
+        return 17;
     case SL_DOUBLE:
         return 24;
     case SL_INT64:

@@ -1,21 +1,29 @@
 /* journal.c: OUTPUT/_sluice/journal.
  *
- * Format. Lines of text, each ended by " CRC\n": CRC is eight hex digits of the CRC-32C of the line before
- * that space, started from the CRC of the line above (0 for the first). Words are separated by one space;
- * bytes up to 0x20, 0x7f and '%' of a name or value are written as %XX.
+ * Format. Lines of text; words separated by one space; bytes up to 0x20, 0x7f and '%' of a name or value are
+ * written as %XX. Each line ends with " CRC\n": eight hex digits of the CRC-32C of the line before that
+ * space, started from SALT (from 0 in the first line). N is the number of the line, from 1; B is the number
+ * of the first line of the batch that the line was written and synced with.
  *
- *   sluice-journal 1
- *   fact KEY VALUE                      what must be the same when the job goes on
- *   begin                               end of the head
- *   checkpoint RECORDS SCORED REJECTED OUT REJ IN MTIME - SHARD
- *   done       RECORDS SCORED REJECTED OUT REJ IN MTIME SHA256 SHARD
- *   broken     0 0 0 0 0 IN MTIME - SHARD
+ *   sluice-journal 1 SALT                 SALT: eight hex digits, different in every journal
+ *   fact N B KEY VALUE                    what must be the same when the job goes on
+ *   begin N B                             end of the head
+ *   checkpoint N B RECORDS SCORED REJECTED OUT REJ IN MTIME - SHARD
+ *   done       N B RECORDS SCORED REJECTED OUT REJ IN MTIME SHA256 SHARD
+ *   broken     N B 0 0 0 0 0 IN MTIME - SHARD
  *
- * Valid is the longest run of lines from the start whose CRCs hold. What comes after it was torn by a crash
- * or damaged later, and is cut off before anything is added: the shards it spoke of are scored again from the
- * entry before, so the outcome is the same bytes. A checkpoint is written only after the part files it speaks
- * of are durable, and a done line only after the output stands under its final name and its directory is
- * durable. Later lines of a shard replace earlier ones. */
+ * OUT and REJ are bytes of the shard's lines and of its rejects, IN and MTIME (ns) what its input was when it
+ * was listed. A later line of a shard replaces an earlier one. A checkpoint is written only after the part
+ * files it speaks of are durable, and a done line only after the output stands under its final name and its
+ * directory is durable.
+ *
+ * Valid is the longest run of lines from the start whose CRCs hold and whose numbers count up. The head is
+ * put in place whole, by a rename; if it is not valid, the journal is damaged. After the head, a batch is
+ * written only when the one before is durable. So what follows the valid lines was either torn by a crash,
+ * which can only be the last batch: it is cut off, and the shards it spoke of are scored again from their
+ * line before. Or it was damaged later: then a line further on with a good CRC tells that its batch began
+ * after the damaged line. That is refused, because storage that loses what it had kept cannot be trusted with
+ * the rest. */
 #include "output/journal.h"
 
 #include <errno.h>
@@ -27,20 +35,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "output/fresh.h"
 #include "support/buf.h"
+#include "support/clock.h"
 #include "support/file.h"
 #include "support/log.h"
 #include "support/mem.h"
 #include "support/text.h"
 
 #define LINE_NBYTES (3 * 4096 + 512)
-#define PENDING_NBYTES (1u << 20)
+#define ADVICE "use another output directory, or --overwrite to begin anew"
 
 struct journal {
     int fd;
-    uint32_t crc; /* of the last line */
-    struct buf pending;
+    uint32_t salt;
+    uint64_t line;      /* number of the last line, pending ones included */
+    uint64_t batch;     /* number of the first pending line */
+    struct buf pending; /* what journal_sync will write */
 };
+
+static const char *const words[] = {"checkpoint", "done", "broken"};
 
 static void put_escaped(struct buf *out, const char *text) {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
@@ -64,222 +78,290 @@ static void unescape(char *text) {
     *out = 0;
 }
 
-/* Ends a line that was appended from `start` on: its CRC and '\n'. */
-static void end_line(struct journal *j, struct buf *out, size_t start) {
-    j->crc = crc32c(j->crc, out->data + start, out->size - start);
-    buf_printf(out, " %08" PRIx32 "\n", j->crc);
-}
-
-/* ---- reading
- * -------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct cursor {
     char *text;
-    size_t nbytes, at;
-    uint32_t crc;
-    unsigned line;
+    size_t nbytes, at; /* at: the first byte that is not known to be valid */
+    uint32_t salt;
+    uint64_t line, batch; /* of the last valid line */
 };
 
-/* The next valid line, NUL-ended, its CRC checked and taken off; NULL at the end of what is valid. */
-static char *next_line(struct cursor *c) {
-    char *line = c->text + c->at, *end = memchr(line, '\n', c->nbytes - c->at);
-    if (!end || end - line < 9 || end[-9] != ' ')
-        return NULL;
-    char *stop;
-    uint32_t want = (uint32_t)strtoul(end - 8, &stop, 16);
-    uint32_t crc = crc32c(c->crc, line, (size_t)(end - 9 - line));
-    if (stop != end || crc != want || memchr(line, 0, (size_t)(end - line)))
-        return NULL;
-    end[-9] = 0;
-    c->crc = crc;
+/* A line taken apart. */
+struct line {
+    char *text, *rest; /* rest: behind WORD N B and a space, or at the end */
+    char *end;         /* its '\n' */
+    uint64_t number, batch;
+};
+
+/* Whether the text up to `end` is a line whose CRC holds. */
+static bool crc_holds(const char *text, const char *end, uint32_t start) {
+    char want[10];
+    if (end - text < 10)
+        return false;
+    snprintf(want, sizeof want, " %08" PRIx32, crc32c(start, text, (size_t)(end - 9 - text)));
+    return !memcmp(want, end - 9, 9) && !memchr(text, 0, (size_t)(end - text));
+}
+
+/* The line at `at`; false when it is not valid by itself. */
+static bool take_line(const struct cursor *c, size_t at, struct line *line) {
+    char *text = c->text + at, *end = memchr(text, '\n', c->nbytes - at);
+    int used = 0;
+    if (!end || !crc_holds(text, end, c->salt))
+        return false;
+    *line = (struct line){.text = text, .end = end};
+    end[-9] = 0; /* sscanf measures the text first: without it, all of the journal for each line */
+    int n = sscanf(text, "%*15s %" SCNu64 " %" SCNu64 "%n", &line->number, &line->batch, &used);
+    end[-9] = ' ';
+    if (n != 2)
+        return false;
+    line->rest = text + used + (text[used] == ' ');
+    return true;
+}
+
+/* The next valid line, ended by NUL before its CRC; false at the end of what is valid. */
+static bool next_line(struct cursor *c, struct line *line) {
+    if (!take_line(c, c->at, line) || line->number != c->line + 1 ||
+        (line->batch != c->batch && line->batch != line->number))
+        return false;
+    line->end[-9] = 0;
+    c->at = (size_t)(line->end + 1 - c->text);
+    c->line = line->number;
+    c->batch = line->batch;
+    return true;
+}
+
+static sl_status damaged(uint64_t line, sl_error *err) {
+    return error_set(err, SL_E_MODEL,
+                     "cannot resume: line %" PRIu64 " of the journal is damaged though it had been written "
+                     "whole; " ADVICE,
+                     line);
+}
+
+static sl_status read_first(struct cursor *c, sl_error *err) {
+    static const char magic[] = "sluice-journal ";
+    char *end = memchr(c->text, '\n', c->nbytes);
+    if (!end || strncmp(c->text, magic, sizeof magic - 1))
+        return damaged(1, err);
+    if (strncmp(c->text + sizeof magic - 1, "1 ", 2))
+        return error_set(err, SL_E_MODEL, "cannot resume: the journal is of another version ('%s'); " ADVICE,
+                         text_quote_n(c->text, (size_t)(end - c->text)));
+    if (!crc_holds(c->text, end, 0) || sscanf(c->text + sizeof magic + 1, "%8" SCNx32, &c->salt) != 1)
+        return damaged(1, err);
     c->at = (size_t)(end + 1 - c->text);
-    c->line++;
-    return line;
+    c->line = c->batch = 1;
+    return SL_OK;
 }
 
-static sl_status check_fact(char *line, const struct output_fact *facts, size_t fact_count, size_t *seen,
+static sl_status check_fact(char *rest, const struct output_fact *facts, size_t fact_count, size_t *seen,
                             sl_error *err) {
-    char *key = line + 5, *value = strchr(key, ' ');
-    if (!value)
-        return SL_OK;
-    *value++ = 0;
+    char *value = strchr(rest, ' ');
+    size_t i = 0;
+    if (value)
+        *value++ = 0;
+    else
+        value = rest + strlen(rest);
     unescape(value);
-    for (size_t i = 0; i < fact_count; i++) {
-        if (strcmp(facts[i].key, key))
-            continue;
-        ++*seen;
-        if (strcmp(facts[i].value, value))
-            return error_set(
-                err, SL_E_MODEL,
-                "cannot resume: '%s' was '%s' when the journal began and is '%s' now; use another output "
-                "directory, or --overwrite to begin anew",
-                key, text_quote(value), text_quote(facts[i].value));
+    while (i < fact_count && strcmp(facts[i].key, rest))
+        i++;
+    ++*seen;
+    if (i < fact_count && !strcmp(facts[i].value, value))
         return SL_OK;
-    }
-    return SL_OK;
+    return error_set(err, SL_E_MODEL,
+                     "cannot resume: '%s' was '%s' when the journal began and is '%s' now; " ADVICE,
+                     text_quote(rest), text_quote(value), i < fact_count ? text_quote(facts[i].value) : "");
 }
 
-/* False when the head is not whole: then there is no journal. */
-static sl_status read_head(struct cursor *c, const struct output_fact *facts, size_t fact_count, bool *whole,
+static sl_status read_head(struct cursor *c, const struct output_fact *facts, size_t fact_count,
                            sl_error *err) {
+    struct line line;
     size_t seen = 0;
-    char *line = next_line(c);
-    *whole = false;
-    if (!line)
-        return SL_OK;
-    if (strcmp(line, "sluice-journal 1"))
-        return error_set(err, SL_E_MODEL, "cannot resume: the journal is of another version ('%s')",
-                         text_quote(line));
-    while ((line = next_line(c)) != NULL) {
-        if (!strncmp(line, "fact ", 5)) {
-            sl_status st = check_fact(line, facts, fact_count, &seen, err);
-            if (st != SL_OK)
-                return st;
-        } else if (!strcmp(line, "begin")) {
-            *whole = seen == fact_count;
-            return SL_OK;
-        }
+    sl_status st = read_first(c, err);
+    while (st == SL_OK && next_line(c, &line)) {
+        if (!strncmp(line.text, "begin ", 6))
+            return seen == fact_count
+                       ? SL_OK
+                       : error_set(err, SL_E_MODEL,
+                                   "cannot resume: the journal knows %zu of %zu facts about the job; " ADVICE,
+                                   seen, fact_count);
+        st = strncmp(line.text, "fact ", 5) ? damaged(c->line, err)
+                                            : check_fact(line.rest, facts, fact_count, &seen, err);
     }
-    return SL_OK;
+    return st == SL_OK ? damaged(c->line + 1, err) : st;
 }
 
-static bool parse_entry(char *line, struct journal_entry *e) {
-    static const char *const words[] = {"checkpoint", "done", "broken"};
-    char word[16], name[3 * 4096];
-    int n = sscanf(line,
-                   "%15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64
-                   " %64s %12287s",
-                   word, &e->records, &e->scored, &e->rejected, &e->out_nbytes, &e->reject_nbytes,
-                   &e->in_nbytes, &e->in_mtime_ns, e->sha256, name);
-    if (n != 10)
+static bool parse_entry(const struct line *line, char name[LINE_NBYTES], struct journal_entry *e) {
+    int n = sscanf(line->rest,
+                   "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64
+                   " %64s %12799s",
+                   &e->records, &e->scored, &e->rejected, &e->out_nbytes, &e->reject_nbytes, &e->in_nbytes,
+                   &e->in_mtime_ns, e->sha256, name);
+    _Static_assert(LINE_NBYTES == 12800, "the width of the last word");
+    if (n != 9)
         return false;
     unescape(name);
     if (strlen(name) >= sizeof e->shard)
         return false;
     memcpy(e->shard, name, strlen(name) + 1);
     for (int i = 0; i < 3; i++)
-        if (!strcmp(word, words[i])) {
+        if (!strncmp(line->text, words[i], strlen(words[i])) && line->text[strlen(words[i])] == ' ') {
             e->kind = (enum journal_kind)i;
-            return true;
+            return e->kind != JOURNAL_DONE || strlen(e->sha256) == HASH_HEX - 1;
         }
     return false;
 }
 
+/* Whether a line that was written after line `number` was durable stands behind it. */
+static bool is_proven(const struct cursor *c, uint64_t number) {
+    struct line line;
+    for (size_t at = c->at; at < c->nbytes;) {
+        if (take_line(c, at, &line) && line.batch > number)
+            return true;
+        const char *end = memchr(c->text + at, '\n', c->nbytes - at);
+        at = end ? (size_t)(end + 1 - c->text) : c->nbytes;
+    }
+    return false;
+}
+
 static sl_status read_entries(struct cursor *c, journal_visit *visit, void *ctx, sl_error *err) {
+    struct line line;
     struct journal_entry *entry = mem_alloc(1, sizeof *entry);
-    sl_status st = entry ? SL_OK : error_set(err, SL_E_MEMORY, "out of memory for the journal");
-    for (char *line; st == SL_OK && (line = next_line(c)) != NULL;)
-        if (parse_entry(line, entry))
-            st = visit(ctx, entry, err);
+    char *name = mem_alloc(LINE_NBYTES, 1);
+    sl_status st = entry && name ? SL_OK : error_set(err, SL_E_MEMORY, "out of memory for the journal");
+    while (st == SL_OK && next_line(c, &line))
+        st = parse_entry(&line, name, entry) ? visit(ctx, entry, err) : damaged(c->line, err);
     mem_free(entry);
-    if (st == SL_OK && c->at < c->nbytes)
-        log_line(LOG_NOTE, "journal: %zu bytes after line %u are torn; going on from there",
-                 c->nbytes - c->at, c->line);
+    mem_free(name);
+    if (st == SL_OK && c->at < c->nbytes) {
+        if (is_proven(c, c->line + 1))
+            return damaged(c->line + 1, err);
+        log_line(LOG_NOTE, "journal: torn after line %" PRIu64 ", going on from there", c->line);
+    }
     return st;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
-static sl_status io_failed(sl_error *err) {
-    return error_errno(err, errno == ENOSPC || errno == EDQUOT ? SL_E_OUTPUT : SL_E_IO, errno,
-                       "cannot write the journal");
+static sl_status io_failed(const char *what, sl_error *err) {
+    return error_errno(err, fresh_status(errno), errno, "cannot %s the journal", what);
 }
 
-/* A new head under another name first: a crash leaves either no journal or a whole head. */
-static sl_status write_head(struct journal *j, int dir_fd, const struct output_fact *facts, size_t fact_count,
-                            sl_error *err) {
-    buf_reset(&j->pending);
-    j->crc = 0;
-    buf_puts(&j->pending, "sluice-journal 1");
-    end_line(j, &j->pending, 0);
-    for (size_t i = 0; i < fact_count; i++) {
-        size_t start = j->pending.size;
-        buf_printf(&j->pending, "fact %s ", facts[i].key);
-        put_escaped(&j->pending, facts[i].value);
-        end_line(j, &j->pending, start);
-    }
-    size_t start = j->pending.size;
-    buf_puts(&j->pending, "begin");
-    end_line(j, &j->pending, start);
-    sl_status st = file_replace(dir_fd, "_sluice/journal", j->pending.data, j->pending.size, err);
-    buf_reset(&j->pending);
-    if (st != SL_OK)
-        return st;
-    j->fd = openat(dir_fd, "_sluice/journal", O_RDWR | O_APPEND | O_CLOEXEC);
-    return j->fd >= 0 ? SL_OK : io_failed(err);
+static sl_status read_text(struct journal *j, struct cursor *c, const struct output_fact *facts,
+                           size_t fact_count, journal_visit *visit, void *ctx, sl_error *err) {
+    sl_status st = read_head(c, facts, fact_count, err);
+    if (st == SL_OK)
+        st = read_entries(c, visit, ctx, err);
+    if (st == SL_OK && c->at < c->nbytes && (ftruncate(j->fd, (off_t)c->at) != 0 || fdatasync(j->fd) != 0))
+        st = io_failed("cut back", err);
+    j->salt = c->salt;
+    j->line = c->line;
+    return st;
 }
 
-static sl_status read_journal(struct journal *j, char *text, size_t nbytes, const struct output_fact *facts,
-                              size_t fact_count, journal_visit *visit, void *ctx, bool *found,
-                              sl_error *err) {
-    struct cursor cursor = {.text = text, .nbytes = nbytes};
-    sl_status st = read_head(&cursor, facts, fact_count, found, err);
-    if (st == SL_OK && *found)
-        st = read_entries(&cursor, visit, ctx, err);
-    if (st == SL_OK && *found && cursor.at < nbytes &&
-        (ftruncate(j->fd, (off_t)cursor.at) != 0 || fdatasync(j->fd) != 0))
-        st = io_failed(err);
-    j->crc = cursor.crc;
+static sl_status read_file(struct journal *j, const struct output_fact *facts, size_t fact_count,
+                           journal_visit *visit, void *ctx, sl_error *err) {
+    struct stat info;
+    struct cursor c = {0};
+    if (fstat(j->fd, &info) != 0)
+        return io_failed("read", err);
+    c.nbytes = (size_t)info.st_size;
+    c.text = mem_alloc(c.nbytes + 1, 1);
+    if (!c.text)
+        return error_set(err, SL_E_MEMORY, "out of memory for a journal of %zu bytes", c.nbytes);
+    errno = EIO; /* shorter than it was a moment ago */
+    sl_status st = file_pread(j->fd, c.text, c.nbytes, 0) == (ssize_t)c.nbytes
+                       ? read_text(j, &c, facts, fact_count, visit, ctx, err)
+                       : io_failed("read", err);
+    mem_free(c.text);
     return st;
 }
 
 sl_status journal_open(struct journal **out, int dir_fd, const struct output_fact *facts, size_t fact_count,
                        journal_visit *visit, void *ctx, bool *found, sl_error *err) {
-    struct stat st;
-    sl_status status = SL_OK;
     struct journal *j = mem_alloc(1, sizeof *j);
     if (!j)
         return error_set(err, SL_E_MEMORY, "out of memory for the journal");
-    *found = false;
     buf_init(&j->pending);
-    j->fd = openat(dir_fd, "_sluice/journal", O_RDWR | O_APPEND | O_CLOEXEC);
-    if (!buf_reserve(&j->pending, PENDING_NBYTES)) {
-        status = error_set(err, SL_E_MEMORY, "out of memory for the journal");
-    } else if (j->fd >= 0) {
-        char *text = NULL;
-        if (fstat(j->fd, &st) != 0)
-            status = io_failed(err);
-        else if (!(text = mem_alloc((size_t)st.st_size + 1, 1)))
-            status = error_set(err, SL_E_MEMORY, "out of memory to read the journal");
-        else if (file_pread(j->fd, text, (size_t)st.st_size, 0) != st.st_size)
-            status = error_errno(err, SL_E_IO, errno, "cannot read the journal");
-        else
-            status = read_journal(j, text, (size_t)st.st_size, facts, fact_count, visit, ctx, found, err);
-        mem_free(text);
-    } else if (errno != ENOENT) {
-        status = error_errno(err, SL_E_IO, errno, "cannot open the journal");
-    }
-    if (status == SL_OK && !*found) {
-        if (j->fd >= 0)
-            close(j->fd);
-        status = write_head(j, dir_fd, facts, fact_count, err);
-    }
-    if (status != SL_OK) {
+    j->fd = openat(dir_fd, JOURNAL_PATH, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    *found = j->fd >= 0;
+    sl_status st = SL_OK;
+    if (!*found && errno != ENOENT)
+        st = io_failed("open", err);
+    if (st == SL_OK && !buf_reserve(&j->pending, JOURNAL_NBYTES))
+        st = error_set(err, SL_E_MEMORY, "out of memory for the journal");
+    if (st == SL_OK && *found)
+        st = read_file(j, facts, fact_count, visit, ctx, err);
+    if (st != SL_OK) {
         journal_close(j);
-        return status;
+        return st;
     }
     *out = j;
     return SL_OK;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
+
+/* Begins a line: its word and its numbers. Returns where it begins. */
+static size_t begin_line(struct journal *j, const char *word) {
+    size_t start = j->pending.size;
+    j->line++;
+    if (!start)
+        j->batch = j->line;
+    buf_printf(&j->pending, "%s %" PRIu64 " %" PRIu64, word, j->line, j->batch);
+    return start;
+}
+
+static void end_line(struct journal *j, size_t start, uint32_t from) {
+    uint32_t crc = crc32c(from, j->pending.data + start, j->pending.size - start);
+    buf_printf(&j->pending, " %08" PRIx32 "\n", crc);
+}
+
+/* So that lines of another journal that once stood on the same blocks never pass for ours. */
+static uint32_t new_salt(void) {
+    uint64_t seed[3] = {clock_ns(), (uint64_t)time(NULL), (uint64_t)getpid()};
+    return crc32c(0, seed, sizeof seed);
+}
+
+sl_status journal_begin(struct journal *j, int dir_fd, const struct output_fact *facts, size_t fact_count,
+                        sl_error *err) {
+    struct fresh f;
+    if (j->fd >= 0)
+        close(j->fd);
+    j->fd = -1;
+    j->salt = new_salt();
+    j->line = j->batch = 1;
+    sl_status st = fresh_open(&f, dir_fd, JOURNAL_PATH, &j->pending, err);
+    if (st != SL_OK)
+        return st;
+    buf_printf(&j->pending, "sluice-journal 1 %08" PRIx32, j->salt);
+    end_line(j, 0, 0);
+    for (size_t i = 0; i < fact_count; i++) {
+        size_t start = begin_line(j, "fact");
+        buf_printf(&j->pending, " %s ", facts[i].key);
+        put_escaped(&j->pending, facts[i].value);
+        end_line(j, start, j->salt);
+    }
+    end_line(j, begin_line(j, "begin"), j->salt);
+    st = fresh_close(&f, st, err);
+    if (st != SL_OK)
+        return st;
+    j->fd = openat(dir_fd, JOURNAL_PATH, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    return j->fd >= 0 ? SL_OK : io_failed("open", err);
+}
 
 sl_status journal_add(struct journal *j, const struct journal_entry *e, sl_error *err) {
-    static const char *const words[] = {"checkpoint", "done", "broken"};
     if (j->pending.cap - j->pending.size < LINE_NBYTES) {
         sl_status st = journal_sync(j, err);
         if (st != SL_OK)
             return st;
     }
-    size_t start = j->pending.size;
+    size_t start = begin_line(j, words[e->kind]);
     buf_printf(&j->pending,
-               "%s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %s ",
-               words[e->kind], e->records, e->scored, e->rejected, e->out_nbytes, e->reject_nbytes,
-               e->in_nbytes, e->in_mtime_ns, e->kind == JOURNAL_DONE ? e->sha256 : "-");
+               " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %s ",
+               e->records, e->scored, e->rejected, e->out_nbytes, e->reject_nbytes, e->in_nbytes,
+               e->in_mtime_ns, e->kind == JOURNAL_DONE ? e->sha256 : "-");
     put_escaped(&j->pending, e->shard);
-    end_line(j, &j->pending, start);
+    end_line(j, start, j->salt);
     return SL_OK;
 }
 
@@ -287,7 +369,7 @@ sl_status journal_sync(struct journal *j, sl_error *err) {
     if (!j->pending.size)
         return SL_OK;
     if (file_write_all(j->fd, j->pending.data, j->pending.size) != 0 || fdatasync(j->fd) != 0)
-        return io_failed(err);
+        return io_failed("write", err);
     buf_reset(&j->pending);
     return SL_OK;
 }

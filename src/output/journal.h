@@ -10,6 +10,9 @@
 #include "support/error.h"
 #include "support/hash.h"
 
+#define JOURNAL_PATH "_sluice/journal"   /* below the output directory */
+#define JOURNAL_NBYTES ((size_t)1 << 20) /* lines that wait for journal_sync */
+
 enum journal_kind { JOURNAL_CHECKPOINT, JOURNAL_DONE, JOURNAL_BROKEN };
 
 /* One entry about a shard. */
@@ -28,14 +31,18 @@ struct journal;
 /* Called for every valid entry, in order. */
 typedef sl_status journal_visit(void *ctx, const struct journal_entry *entry, sl_error *err);
 
-/* Opens or creates the journal below dir_fd. A head that says other facts is SL_E_MODEL, naming the key. What
- * follows the last valid line is cut off. *found: there was a journal of this job. */
+/* Reads the journal below dir_fd, if there is one (*found), and cuts off what a crash tore at its end. Facts
+ * that differ are SL_E_MODEL, naming the key and both values; so is damage to what was durable once, naming
+ * the line. Without a journal nothing is written: journal_begin comes next. */
 sl_status journal_open(struct journal **journal, int dir_fd, const struct output_fact *facts,
                        size_t fact_count, journal_visit *visit, void *ctx, bool *found, sl_error *err);
+/* Begins a new journal in the place of whatever is there, durably. */
+sl_status journal_begin(struct journal *journal, int dir_fd, const struct output_fact *facts,
+                        size_t fact_count, sl_error *err);
 /* Adds a line to what will be written. No allocation. */
 sl_status journal_add(struct journal *journal, const struct journal_entry *entry, sl_error *err);
-/* Writes the added lines and makes them durable. */
+/* Writes the added lines and makes them durable. After a failure the journal must not be written again. */
 sl_status journal_sync(struct journal *journal, sl_error *err);
-void journal_close(struct journal *journal);
+void journal_close(struct journal *journal); /* what was not synced is forgotten */
 
 #endif

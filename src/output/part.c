@@ -1,44 +1,50 @@
-/* part.c: the files a shard's lines and rejects go to until it is finished: OUTPUT/_sluice/parts/NAME.out and
- * .rej. */
+/* part.c: the files a shard's lines and rejects go to until it is finished. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "output/writer.h"
 #include "support/file.h"
-#include "support/text.h"
 
-sl_status part_path(const struct output *o, uint32_t shard, const char *suffix, char path[4096],
-                    sl_error *err) {
-    int n = snprintf(path, 4096, "_sluice/parts/%s%s", o->shards[shard].name, suffix);
-    return n < 4096 ? SL_OK
-                    : error_set(err, SL_E_OUTPUT, "output path of '%s' is too long",
-                                text_quote(o->shards[shard].name));
+/* A new file, whatever stood there; never through a link, and never into a file that has another name. */
+static int create_file(const struct output *o, const char *path) {
+    int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    int fd = openat(o->dir_fd, path, flags, 0666);
+    if (fd < 0 && errno == EEXIST && unlinkat(o->dir_fd, path, 0) == 0)
+        fd = openat(o->dir_fd, path, flags, 0666);
+    else if (fd < 0 && errno == ENOENT && file_make_dirs(o->dir_fd, path, false) == 0)
+        fd = openat(o->dir_fd, path, flags, 0666);
+    return fd;
 }
 
-static sl_status open_file(const struct output *o, const char *path, uint64_t keep, int *fd, sl_error *err) {
-    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (keep ? 0 : O_TRUNC);
-    *fd = openat(o->dir_fd, path, flags, 0666);
-    if (*fd < 0 && errno == ENOENT && file_make_dirs(o->dir_fd, path, false) == 0)
-        *fd = openat(o->dir_fd, path, flags, 0666);
-    if (*fd < 0)
-        return output_failed(o, "create", path, err);
-    /* what was written after the checkpoint counts for nothing */
-    if (keep && (ftruncate(*fd, (off_t)keep) != 0 || lseek(*fd, 0, SEEK_END) < 0))
+/* Opens a part file at `keep` bytes. What was written after the checkpoint counts for nothing. */
+static sl_status open_file(const struct output *o, uint32_t shard, enum place place, uint64_t keep, int *fd,
+                           sl_error *err) {
+    char path[PATH_NBYTES];
+    output_path(o, shard, place, path);
+    if (!keep) {
+        *fd = create_file(o, path);
+        return *fd >= 0 ? SL_OK : output_failed(o, "create", path, err);
+    }
+    *fd = openat(o->dir_fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (*fd < 0 || ftruncate(*fd, (off_t)keep) != 0 || lseek(*fd, 0, SEEK_END) != (off_t)keep)
         return output_failed(o, "cut back", path, err);
     return SL_OK;
 }
 
 /* The hash of a resumed part goes over what it has already. */
-static sl_status rehash(struct output *o, struct part *part, const char *path, sl_error *err) {
+static sl_status rehash(struct output *o, struct part *part, sl_error *err) {
     hash_reset(part->hash);
-    for (uint64_t at = 0; at < part->out_nbytes;) {
-        size_t want = part->out_nbytes - at < o->stage.cap ? (size_t)(part->out_nbytes - at) : o->stage.cap;
-        if (file_pread(part->fd, o->stage.data, want, at) != (ssize_t)want)
+    for (uint64_t at = 0, end = part->out_nbytes; at < end;) {
+        size_t want = end - at < STAGE_NBYTES ? (size_t)(end - at) : STAGE_NBYTES;
+        errno = EIO; /* shorter than it was when it was cut back */
+        if (file_pread(part->fd, o->stage.data, want, at) != (ssize_t)want) {
+            char path[PATH_NBYTES];
+            int errnum = errno;
+            output_path(o, part->shard, PLACE_LINES, path);
+            errno = errnum;
             return output_failed(o, "read back", path, err);
+        }
         hash_add(part->hash, o->stage.data, want);
         at += want;
     }
@@ -54,19 +60,15 @@ static struct part *free_part(struct output *o) {
 
 sl_status part_open(struct output *o, uint32_t shard, struct part **out, sl_error *err) {
     struct shard_entry *e = &o->entries[shard];
-    char path[4096];
     if (e->part >= 0) {
         *out = &o->parts[e->part];
         return SL_OK;
     }
+    if (e->progress.state == SHARD_DONE || e->progress.state == SHARD_BROKEN)
+        return error_set(err, SL_E_INTERNAL, "rows of '%s' came after its end", o->shards[shard].name);
     struct part *part = free_part(o);
     if (!part)
-        return error_set(err, SL_E_INTERNAL, "more shards are open than was planned");
-    sl_status st = part_path(o, shard, ".out", path, err);
-    if (st == SL_OK)
-        st = open_file(o, path, e->progress.out_nbytes, &part->fd, err);
-    if (st != SL_OK)
-        return st;
+        return error_set(err, SL_E_INTERNAL, "more than %zu shards are open at once", o->part_count);
     part->used = true;
     part->shard = shard;
     part->dirty = false;
@@ -77,10 +79,47 @@ sl_status part_open(struct output *o, uint32_t shard, struct part **out, sl_erro
     part->reject_nbytes = e->reject_nbytes;
     e->part = (int32_t)(part - o->parts);
     *out = part;
-    st = rehash(o, part, path, err);
-    if (st == SL_OK && part->reject_nbytes && (st = part_path(o, shard, ".rej", path, err)) == SL_OK)
-        st = open_file(o, path, part->reject_nbytes, &part->reject_fd, err);
+    sl_status st = open_file(o, shard, PLACE_LINES, part->out_nbytes, &part->fd, err);
+    if (st == SL_OK)
+        st = rehash(o, part, err);
+    if (st == SL_OK && part->reject_nbytes)
+        st = open_file(o, shard, PLACE_REJECTS, part->reject_nbytes, &part->reject_fd, err);
     return st;
+}
+
+static sl_status put(struct output *o, uint32_t shard, enum place place, int fd, const void *data,
+                     size_t nbytes, sl_error *err) {
+    if (file_write_all(fd, data, nbytes) == 0)
+        return SL_OK;
+    char path[PATH_NBYTES];
+    int errnum = errno;
+    output_path(o, shard, place, path);
+    errno = errnum;
+    return output_failed(o, "write", path, err);
+}
+
+sl_status part_put_lines(struct output *o, struct part *part, const void *data, size_t nbytes,
+                         sl_error *err) {
+    if (!nbytes)
+        return SL_OK;
+    part->dirty = true;
+    hash_add(part->hash, data, nbytes);
+    part->out_nbytes += nbytes;
+    return put(o, part->shard, PLACE_LINES, part->fd, data, nbytes, err);
+}
+
+sl_status part_put_rejects(struct output *o, struct part *part, sl_error *err) {
+    sl_status st = SL_OK;
+    size_t nbytes = o->rejects.size;
+    if (!nbytes)
+        return SL_OK;
+    if (part->reject_fd < 0)
+        st = open_file(o, part->shard, PLACE_REJECTS, 0, &part->reject_fd, err);
+    part->dirty = true;
+    part->reject_nbytes += nbytes;
+    buf_reset(&o->rejects);
+    return st == SL_OK ? put(o, part->shard, PLACE_REJECTS, part->reject_fd, o->rejects.data, nbytes, err)
+                       : st;
 }
 
 void part_close(struct output *o, struct part *part) {
@@ -96,25 +135,22 @@ void part_close(struct output *o, struct part *part) {
 
 sl_status part_abandon(struct output *o, uint32_t shard, sl_error *err) {
     struct shard_entry *e = &o->entries[shard];
-    char path[4096];
+    char path[PATH_NBYTES];
     struct shard_progress gone = e->progress;
     if (e->part >= 0) {
-        const struct part *part = &o->parts[e->part];
+        struct part *part = &o->parts[e->part];
         gone = (struct shard_progress){.records = part->records,
                                        .scored = part->scored,
                                        .rejected = part->rejected,
                                        .out_nbytes = part->out_nbytes};
-        part_close(o, &o->parts[e->part]);
+        part_close(o, part);
     }
-    static const char *const suffixes[] = {".out", ".rej"};
-    for (int i = 0; i < 2; i++) {
-        sl_status st = part_path(o, shard, suffixes[i], path, err);
-        if (st != SL_OK)
-            return st;
-        if (unlinkat(o->dir_fd, path, 0) != 0 && errno != ENOENT && errno != ENOTDIR)
+    for (enum place place = PLACE_LINES; place <= PLACE_REJECTS; place++) {
+        output_path(o, shard, place, path);
+        if (unlinkat(o->dir_fd, path, 0) != 0 && errno != ENOENT)
             return output_failed(o, "remove", path, err);
     }
-    *e = (struct shard_entry){.progress = {.state = SHARD_BROKEN}, .part = -1};
+    *e = (struct shard_entry){.progress = {.state = SHARD_BROKEN}, .part = -1, .stands = e->stands};
     pthread_mutex_lock(&o->mutex);
     o->totals.records -= gone.records;
     o->totals.scored -= gone.scored;
@@ -123,18 +159,4 @@ sl_status part_abandon(struct output *o, uint32_t shard, sl_error *err) {
     o->totals.shards_broken++;
     pthread_mutex_unlock(&o->mutex);
     return SL_OK;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    remove(path);
-    return 0;
-}
-
-void remove_parts(const struct output *o) {
-    char path[4096 + 32];
-    snprintf(path, sizeof path, "%s/_sluice/parts", o->dir);
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -42,15 +42,9 @@ static sl_status find_port(const struct plan *plan, const char *name, uint32_t *
             names[i] = plan->outputs[i].name;
     }
     const char *near = text_nearest(name, names);
-    return error_set(err, SL_E_MODEL, "'outputs' takes output '%s', which the model does not have%s%s%s",
-                     text_quote(name),
-                     near                 ? ": did you mean '"
-                     : plan->output_count ? "; it has '"
-                                          : "",
-                     near                 ? near
-                     : plan->output_count ? text_quote(plan->outputs[0].name)
-                                          : "",
-                     near || plan->output_count ? "'" : "");
+    return error_set(err, SL_E_MODEL, "'outputs' takes output '%s', which the model does not have; %s '%s'",
+                     text_quote(name), near ? "did you mean" : "its first is",
+                     text_quote(near ? near : plan->outputs[0].name));
 }
 
 /* A result called `name` from a model output, through `steps` (may be NULL). */
