@@ -144,7 +144,7 @@ static sl_status read_output(struct importer *im, struct wire w, sl_error *err) 
 }
 
 static sl_status read_node(struct importer *im, struct wire w, sl_error *err) {
-    bool is_constant;
+    bool is_constant = false;
     uint32_t index = (uint32_t)im->graph->node_count;
     struct graph_node *node = &im->graph->nodes[index];
     sl_status st = import_node(im, w, index, node, &is_constant, err);

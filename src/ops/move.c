@@ -1,43 +1,11 @@
-/* move.c: operators that move whole elements without looking at them: Transpose, Concat, Split, Slice, Pad,
- * Tile, Expand, DepthToSpace, SpaceToDepth. Most are one strided copy. */
-#include <stdlib.h>
+/* move.c: operators that move whole elements without looking at them: Transpose, Concat, Split, Slice, Tile,
+ * Expand. */
 #include <string.h>
 
 #include "ops/element.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
-
-/* Copies one element for each position of `dims`, with strides in elements on both sides. */
-static void copy_strided(size_t nbytes, int rank, const int64_t *dims, const char *x,
-                         const int64_t *x_strides, char *y, const int64_t *y_strides) {
-    int64_t at[SL_MAX_RANK] = {0}, xi = 0, yi = 0, count = 1;
-    for (int i = 0; i < rank; i++)
-        count *= dims[i];
-    for (int64_t n = 0; n < count; n++) {
-        memcpy(y + yi * (int64_t)nbytes, x + xi * (int64_t)nbytes, nbytes);
-        for (int d = rank - 1; d >= 0; d--) {
-            xi += x_strides[d];
-            yi += y_strides[d];
-            if (++at[d] < dims[d])
-                break;
-            xi -= x_strides[d] * dims[d];
-            yi -= y_strides[d] * dims[d];
-            at[d] = 0;
-        }
-    }
-}
-
-static void dense_strides(const sl_tensor *t, int64_t *strides) {
-    int64_t step = 1;
-    for (int i = t->rank - 1; i >= 0; i--) {
-        strides[i] = step;
-        step *= t->dims[i];
-    }
-}
-
-static size_t element_nbytes(const sl_tensor *t) {
-    return sl_dtype_nbits(t->dtype) / 8;
-}
+#include "ops/strided.h"
 
 #define MOVE(id, op_name, in_least, in_most, out_most, op_attrs)                                             \
     const struct op op_##id = {.domain = "",                                                                 \
@@ -81,11 +49,11 @@ static void run_transpose(const struct op_call *call) {
     if (read_perm(call, perm, NULL) != SL_OK)
         return;
     const sl_tensor *out = call->out[0];
-    dense_strides(call->in[0], x);
-    dense_strides(out, to);
+    strided_dense(call->in[0], x);
+    strided_dense(out, to);
     for (int i = 0; i < out->rank; i++)
         from[i] = x[perm[i]];
-    copy_strided(element_nbytes(out), out->rank, out->dims, call->in[0]->data, from, out->data, to);
+    strided_copy(strided_nbytes(out), out->rank, out->dims, call->in[0]->data, from, out->data, to);
 }
 
 MOVE(transpose, "Transpose", 1, 1, 1, "perm")
@@ -123,7 +91,7 @@ static void run_concat(const struct op_call *call) {
     for (int64_t row = 0; row < outer; row++)
         for (size_t i = 0; i < call->in_count; i++) {
             const sl_tensor *x = call->in[i];
-            size_t slab = (size_t)rule_product(x, axis, x->rank) * element_nbytes(x);
+            size_t slab = (size_t)rule_product(x, axis, x->rank) * strided_nbytes(x);
             if (slab)
                 memcpy(to, (const char *)x->data + (size_t)row * slab, slab);
             to += slab;
@@ -183,7 +151,7 @@ static void run_split(const struct op_call *call) {
     const sl_tensor *x = call->in[0];
     int axis = 0;
     (void)rule_axis(op_attr_int(call, "axis", 0), x->rank, &axis, NULL);
-    size_t inner = (size_t)rule_product(x, axis + 1, x->rank) * element_nbytes(x);
+    size_t inner = (size_t)rule_product(x, axis + 1, x->rank) * strided_nbytes(x);
     size_t line = (size_t)x->dims[axis] * inner, start = 0;
     for (size_t i = 0; i < call->out_count; i++) {
         size_t slab = (size_t)split_size(call, i, axis) * inner;
@@ -258,14 +226,14 @@ static void run_slice(const struct op_call *call) {
     int64_t from[SL_MAX_RANK], to[SL_MAX_RANK], first = 0;
     if (read_cut(call, &cut, NULL) != SL_OK || !rule_count(y))
         return;
-    dense_strides(x, from);
-    dense_strides(y, to);
+    strided_dense(x, from);
+    strided_dense(y, to);
     for (int i = 0; i < x->rank; i++) {
         first += cut.start[i] * from[i];
         from[i] *= cut.step[i];
     }
-    copy_strided(element_nbytes(x), y->rank, y->dims,
-                 (const char *)x->data + first * (int64_t)element_nbytes(x), from, y->data, to);
+    strided_copy(strided_nbytes(x), y->rank, y->dims,
+                 (const char *)x->data + first * (int64_t)strided_nbytes(x), from, y->data, to);
 }
 
 MOVE(slice, "Slice", 1, 5, 1, "axes ends starts")
@@ -273,9 +241,9 @@ MOVE(slice, "Slice", 1, 5, 1, "axes ends starts")
 /* Tile and Expand: the input again and again. */
 static void repeat(const struct op_call *call) {
     const sl_tensor *x = call->in[0], *y = call->out[0];
-    size_t nbytes = element_nbytes(x);
+    size_t nbytes = strided_nbytes(x);
     int64_t strides[SL_MAX_RANK];
-    dense_strides(x, strides);
+    strided_dense(x, strides);
     for (int64_t i = 0, n = rule_count(y); i < n; i++) {
         int64_t rest = i, from = 0;
         for (int d = y->rank - 1; d >= 0; d--) {
@@ -332,73 +300,3 @@ static void run_expand(const struct op_call *call) {
 }
 
 MOVE(expand, "Expand", 2, 2, 1, NULL)
-
-/* DepthToSpace and SpaceToDepth: a transpose of six dims. */
-struct blocks {
-    int64_t dims[6], from[6];
-};
-
-/* In the order of the output; `from` are strides in the input. */
-static struct blocks find_blocks(const struct op_call *call, bool to_space) {
-    const sl_tensor *x = call->in[0];
-    int64_t b = op_attr_int(call, "blocksize", 1), w = x->dims[3], plane = x->dims[2] * w;
-    if (to_space) { /* [n, c, h, b, w, b] */
-        int64_t c = x->dims[1] / (b * b);
-        bool crd = op_attr_is(call, "mode", "CRD", "DCR");
-        int64_t channel = crd ? b * b * plane : plane, y = crd ? b * plane : b * c * plane;
-        return (struct blocks){{x->dims[0], c, x->dims[2], b, w, b},
-                               {x->dims[1] * plane, channel, w, y, 1, crd ? plane : c * plane}};
-    }
-    if (op_attr_is(call, "mode", "CRD", "DCR"))
-        return (struct blocks){{x->dims[0], x->dims[1], b, b, x->dims[2] / b, w / b},
-                               {x->dims[1] * plane, plane, w, 1, b * w, b}};
-    return (struct blocks){{x->dims[0], b, b, x->dims[1], x->dims[2] / b, w / b},
-                           {x->dims[1] * plane, w, 1, plane, b * w, b}};
-}
-
-static sl_status infer_blocks(const struct op_call *call, bool to_space, sl_error *err) {
-    const sl_tensor *x = call->in[0];
-    int64_t b = op_attr_int(call, "blocksize", 0);
-    char text[RULE_TEXT];
-    sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
-    if (st == SL_OK)
-        st = rule_rank(call, 0, 4, err);
-    if (st != SL_OK)
-        return st;
-    if (b < 1 || b > 4096 || (to_space ? x->dims[1] % (b * b) : x->dims[2] % b || x->dims[3] % b))
-        return error_set(err, SL_E_MODEL, "%s does not divide into blocks of %lld", rule_text(text, x),
-                         (long long)b);
-    rule_set(call->out[0], x->dtype, 4,
-             to_space ? (int64_t[]){x->dims[0], x->dims[1] / (b * b), x->dims[2] * b, x->dims[3] * b}
-                      : (int64_t[]){x->dims[0], x->dims[1] * b * b, x->dims[2] / b, x->dims[3] / b});
-    return SL_OK;
-}
-
-static void run_blocks(const struct op_call *call, bool to_space) {
-    struct blocks blocks = find_blocks(call, to_space);
-    sl_tensor shape = {.rank = 6};
-    int64_t to[SL_MAX_RANK];
-    memcpy(shape.dims, blocks.dims, sizeof blocks.dims);
-    dense_strides(&shape, to);
-    copy_strided(element_nbytes(call->in[0]), 6, blocks.dims, call->in[0]->data, blocks.from,
-                 call->out[0]->data, to);
-}
-
-static sl_status infer_depth_to_space(const struct op_call *call, sl_error *err) {
-    return infer_blocks(call, true, err);
-}
-
-static void run_depth_to_space(const struct op_call *call) {
-    run_blocks(call, true);
-}
-
-static sl_status infer_space_to_depth(const struct op_call *call, sl_error *err) {
-    return infer_blocks(call, false, err);
-}
-
-static void run_space_to_depth(const struct op_call *call) {
-    run_blocks(call, false);
-}
-
-MOVE(depth_to_space, "DepthToSpace", 1, 1, 1, "blocksize mode")
-MOVE(space_to_depth, "SpaceToDepth", 1, 1, 1, "blocksize mode")

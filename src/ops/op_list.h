@@ -127,6 +127,7 @@ OP(split)
 OP(slice)
 OP(tile)
 OP(expand)
+/* blocks.c */
 OP(depth_to_space)
 OP(space_to_depth)
 /* pad.c */

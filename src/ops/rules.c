@@ -8,8 +8,13 @@
 
 const char *rule_text(char text[RULE_TEXT], const sl_tensor *t) {
     int n = snprintf(text, RULE_TEXT, "%s [", sl_dtype_name(t->dtype));
-    for (int i = 0; i < t->rank && n < RULE_TEXT - 24; i++)
-        n += snprintf(text + n, (size_t)(RULE_TEXT - n), i ? ", %lld" : "%lld", (long long)t->dims[i]);
+    for (int i = 0; i < t->rank && n < RULE_TEXT - 24; i++) {
+        n += snprintf(text + n, (size_t)(RULE_TEXT - n), "%s", i ? ", " : "");
+        if (t->dims[i] < 0)
+            n += snprintf(text + n, (size_t)(RULE_TEXT - n), "?");
+        else
+            n += snprintf(text + n, (size_t)(RULE_TEXT - n), "%lld", (long long)t->dims[i]);
+    }
     snprintf(text + n, (size_t)(RULE_TEXT - n), "]");
     return text;
 }

@@ -16,7 +16,7 @@
 /* Whole bytes that can be moved about without knowing what they are. */
 #define OPS_MOVABLE (OPS_NUMBERS | OPS_COMPLEX | OPS_BIT(SL_BOOL) | OPS_BIT(SL_STRING))
 
-/* "float [2, 3]" into `text`; returns it. */
+/* "float [2, 3]" into `text`, a dim that is not known as "?"; returns it. */
 #define RULE_TEXT 160
 const char *rule_text(char text[RULE_TEXT], const sl_tensor *t);
 

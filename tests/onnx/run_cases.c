@@ -1,6 +1,6 @@
 /* run_cases.c: runs all cases under DIR/<operator>/<case> and prints a table by operator.
  *
- *     run_cases [-v] DIR
+ *     run_cases [-v | -l] DIR
  *
  * Every case runs in a process of its own, so that a crash is one line in the table. Exit status 1 when a
  * case failed or crashed; a refusal (an operator or dtype we do not have, said by name) is no failure. -v
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/onnx/case.h"
+#include "tests/unit/onnx_case.h"
 
 enum outcome { PASSED, FAILED, REFUSED, CRASHED, OUTCOMES };
 
@@ -55,7 +55,7 @@ static enum outcome run_one(const char *dir, char *why, size_t why_nbytes) {
     return (enum outcome)WEXITSTATUS(status);
 }
 
-static void run_operator(const char *root, const char *name, bool verbose, size_t totals[OUTCOMES]) {
+static void run_operator(const char *root, const char *name, char flag, size_t totals[OUTCOMES]) {
     static const char *const words[] = {"passed", "FAILED", "refused", "CRASHED"};
     char dir[4096], path[8192], why[2048];
     struct dirent **cases;
@@ -67,36 +67,43 @@ static void run_operator(const char *root, const char *name, bool verbose, size_
         enum outcome outcome = run_one(path, why, sizeof why);
         counts[outcome]++;
         totals[outcome]++;
-        if (outcome != PASSED && (verbose || outcome != REFUSED))
+        if (flag == 'l' && outcome == PASSED)
+            printf("%s\n", path);
+        else if (flag != 'l' && outcome != PASSED && (flag == 'v' || outcome != REFUSED))
             printf("    %-7s %s: %s\n", words[outcome], cases[i]->d_name, why);
         free(cases[i]);
     }
     if (n >= 0)
         free(cases);
+    if (flag == 'l')
+        return;
     printf("%-32s %6zu %6zu %8zu %8zu\n", name, counts[PASSED], counts[FAILED], counts[REFUSED],
            counts[CRASHED]);
 }
 
 int main(int argc, char **argv) {
-    bool verbose = argc > 1 && !strcmp(argv[1], "-v");
+    char flag = argc > 2 && argv[1][0] == '-' ? argv[1][1] : 0;
+    const char *root = argv[argc - 1];
     struct dirent **operators;
     size_t totals[OUTCOMES] = {0};
-    if (argc != 2 + verbose) {
-        fprintf(stderr, "usage: run_cases [-v] DIR\n");
+    if (argc != (flag ? 3 : 2)) {
+        fprintf(stderr, "usage: run_cases [-v | -l] DIR\n");
         return 64;
     }
-    int n = scandir(argv[1 + verbose], &operators, visible, alphasort);
+    int n = scandir(root, &operators, visible, alphasort);
     if (n < 0) {
-        perror(argv[1 + verbose]);
+        perror(root);
         return 66;
     }
-    printf("%-32s %6s %6s %8s %8s\n", "operator", "passed", "failed", "refused", "crashed");
+    if (flag != 'l')
+        printf("%-32s %6s %6s %8s %8s\n", "operator", "passed", "failed", "refused", "crashed");
     for (int i = 0; i < n; i++) {
-        run_operator(argv[1 + verbose], operators[i]->d_name, verbose, totals);
+        run_operator(root, operators[i]->d_name, flag, totals);
         free(operators[i]);
     }
     free(operators);
-    printf("%-32s %6zu %6zu %8zu %8zu\n", "all", totals[PASSED], totals[FAILED], totals[REFUSED],
-           totals[CRASHED]);
+    if (flag != 'l')
+        printf("%-32s %6zu %6zu %8zu %8zu\n", "all", totals[PASSED], totals[FAILED], totals[REFUSED],
+               totals[CRASHED]);
     return totals[FAILED] || totals[CRASHED];
 }

@@ -1,6 +1,6 @@
-/* case.c: running one ONNX test case. The model's inputs are runtime values where that is possible; those
- * that shapes depend on (sizes, axes) are told to the plan beforehand, as `verify` does. */
-#include "tests/onnx/case.h"
+/* onnx_case.c: running one ONNX test case. The model's inputs are runtime values where that is possible;
+ * those that shapes depend on (sizes, axes) are told to the plan beforehand, as `verify` does. */
+#include "onnx_case.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# run.sh [PYTHON]: the whole ONNX backend node suite, and cases that ONNX Runtime computed, on the references; a table by
+# operator. PYTHON has onnx, onnxruntime, scikit-learn and skl2onnx (default: python3). Cases are kept in build/onnx.
+#   tests/onnx/run.sh             the table, and why each refused case was refused in build/onnx/table.txt
+#   PACK=1 tests/onnx/run.sh      also writes tests/golden/onnx/cases.tar.gz
+set -eu
+cd "$(dirname "$0")/../.."
+PYTHON=${1:-python3}
+OUT=build/onnx
+make -s build/release/libsluice.a
+mkdir -p $OUT
+cc -std=c11 -D_GNU_SOURCE -O2 -Iinclude -Isrc -I. -Itests/unit -o $OUT/run_cases tests/onnx/run_cases.c tests/unit/onnx_case.c \
+    build/release/libsluice.a $(pkg-config --libs jansson libcrypto) -lpthread -lm
+[ -d $OUT/cases ] || "$PYTHON" tests/onnx/make_cases.py $OUT/cases 2>/dev/null
+[ -d $OUT/ort ] || "$PYTHON" tests/onnx/make_ort_cases.py $OUT/ort 2>/dev/null
+status=0
+{ $OUT/run_cases -v $OUT/cases && $OUT/run_cases -v $OUT/ort; } >$OUT/table.txt || status=1
+grep -v '^    refused' $OUT/table.txt
+if [ -n "${PACK:-}" ]; then
+    mkdir -p tests/golden/onnx
+    { $OUT/run_cases -l $OUT/cases && $OUT/run_cases -l $OUT/ort; } | "$PYTHON" tests/onnx/pack_cases.py tests/golden/onnx/cases.tar.gz
+fi
+exit $status
