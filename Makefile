@@ -44,6 +44,8 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,$(wildcard te
 PLUGINS := $(B)/tests/unit/test_transform.so $(B)/tests/unit/test_transform_abi.so
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
+COMMIT := $(or $(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
+
 # SIMD files carry their own flags; they are compiled everywhere and chosen at run time
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(filter x86_64%,$(ARCH)),)
@@ -71,6 +73,12 @@ $(B)/sluice: $(B)/src/main.o $(B)/libsluice.a
 $(B)/libsluice.a: $(LIB_OBJ) $(B)/.objects
 	@rm -f $@
 	@$(AR) rcs $@ $(LIB_OBJ)
+# what --version tells; outside a clone there is no commit to tell
+$(B)/src/cli/help.o: BASE += -DSLUICE_COMMIT='"$(COMMIT)"'
+$(B)/src/cli/help.o: $(B)/.commit
+$(B)/.commit: FORCE
+	@mkdir -p $(B)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
 # a source that went away must leave the library too
 $(B)/.objects: FORCE
 	@mkdir -p $(B)
@@ -116,17 +124,23 @@ bench: all $(BENCHES)
 torture: all
 	@SLUICE_BIN=$(abspath $(B)/sluice) tests/pipeline/kill.sh $(or $(COUNT),200)
 
-fuzz: ## clang's libFuzzer over each parser, SECONDS each
-	@tests/fuzz/run.sh $(or $(SECONDS),60)
+fuzz:
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(TARGET)
 
+SHARE := $(DESTDIR)$(PREFIX)/share
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/sluice \
-	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include/sluice) $(SHARE)/man/man1 \
+	  $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	install $(B)/sluice $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/libsluice.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/sluice/*.h $(DESTDIR)$(PREFIX)/include/sluice/
-	$(B)/sluice help --man >$(DESTDIR)$(PREFIX)/share/man/man1/sluice.1
-	$(B)/sluice help --completion=bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluice
+	printf '%s\n' 'Name: sluice' 'Description: batch inference jobs' "Version: $$($(B)/sluice --version | cut -d' ' -f2)" \
+	  'Requires: $(PACKAGES)' 'Cflags: -I$(PREFIX)/include' 'Libs: -L$(PREFIX)/lib -lsluice -lcsv -ldnnl -lgomp -ldl -lpthread -lm' \
+	  >$(DESTDIR)$(PREFIX)/lib/pkgconfig/sluice.pc
+	$(B)/sluice --man >$(SHARE)/man/man1/sluice.1
+	$(B)/sluice --completion=bash >$(SHARE)/bash-completion/completions/sluice
+	$(B)/sluice --completion=zsh >$(SHARE)/zsh/site-functions/_sluice
+	$(B)/sluice --completion=fish >$(SHARE)/fish/vendor_completions.d/sluice.fish
 
 clean:
 	rm -rf build
@@ -136,7 +150,7 @@ help:
 	@echo "make test          every test (after: make debug test, make asan test, make tsan test)"
 	@echo "make bench         throughput, each stage alone beside the whole"
 	@echo "make torture       COUNT=200 random kills and resumes"
-	@echo "make fuzz          SECONDS=60 of libFuzzer for each parser"
+	@echo "make fuzz          SECONDS=60 of clang's libFuzzer for each parser, or for TARGET=decode alone"
 	@echo "make install       PREFIX=/usr/local DESTDIR="
 	@echo "knobs              CC CFLAGS LDFLAGS OPT VARIANT (or config.mk)"
 

@@ -22,15 +22,17 @@ install_missing() {
     [ -n "$need" ] || return 0
     echo "installing: $need"
     if [ "$(id -u)" -ne 0 ]; then
-        if ! sudo -n true 2>/dev/null; then
+        # sudo may ask for a password only where somebody sits
+        if ! sudo -n true 2>/dev/null && ! { [ -t 0 ] && command -v sudo >/dev/null && sudo -v; }; then
             echo "run this as root, then ./run.sh again:" >&2
             echo "  apt-get update && apt-get install -y --no-install-recommends $need" >&2
             exit 69
         fi
         as_root=sudo
     fi
-    export DEBIAN_FRONTEND=noninteractive
-    $as_root apt-get update -qq >/dev/null
+    as_root="$as_root env DEBIAN_FRONTEND=noninteractive" # sudo does not pass it on by itself
+    # a foreign source that is down need not matter; what is missing then, the next line says
+    $as_root apt-get update -qq >/dev/null || echo "apt-get update failed, trying with what is known" >&2
     # shellcheck disable=SC2086
     $as_root apt-get install -y -qq --no-install-recommends $need >/dev/null
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # headers.sh: every public header compiles alone, as C11 and as C++17, with warnings as errors.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 passed=0 failed=0 skipped=0
 for header in include/sluice/*.h; do
     name=sluice/$(basename "$header")

@@ -2,7 +2,7 @@
 # lint.sh: the heap has one door; nothing unfinished; cppcheck finds no error; the layout is clang-format's (each where
 # the tool is there).
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 passed=0 failed=0 skipped=0
 none() { # WHAT OUTPUT
     if [ -z "$2" ]; then passed=$((passed + 1)); else failed=$((failed + 1)); printf 'FAILED: %s\n%s\n' "$1" "$2"; fi

@@ -3,7 +3,7 @@
 # those that fail; last of all "N passed, N failed, N skipped". A test ends with such a line of its own; one without it
 # counts as failed.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 VARIANT=${1:-release}
 PATTERN=${2:-}
 export SLUICE_TESTS_DIR=$PWD/tests
@@ -19,13 +19,14 @@ asan | tsan) export CK_FORK=no ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 TSAN
 esac
 TIMEOUT=${TIMEOUT:-300}
 
-list() {
+list() { # by the sources: what an old build left behind is not run
     local t
-    for t in build/"$VARIANT"/tests/{unit,device,fault,pipeline}/test_*; do
-        case $t in *.o | *.d | *.so | *'*') ;; *) echo "$t" ;; esac
+    for t in tests/{unit,device,fault,pipeline}/test_*.c; do
+        [ -e "$t" ] && echo "build/$VARIANT/${t%.c}"
     done
-    for t in build/"$VARIANT"/tests/fuzz/replay_*; do
-        case $t in *.o | *.d | *'*') ;; *) echo "$t tests/fuzz/corpus/${t##*/replay_}" ;; esac
+    for t in tests/fuzz/fuzz_*.c; do
+        t=${t##*/fuzz_}
+        echo "build/$VARIANT/tests/fuzz/replay_${t%.c} tests/fuzz/corpus/${t%.c}"
     done
     ls tests/cli/*.sh tests/pipeline/*.sh 2>/dev/null | grep -v '/common.sh$'
     [ "$VARIANT" = release ] && ls tests/layers.sh tests/headers.sh tests/lint.sh
@@ -46,12 +47,10 @@ one() { # COMMAND...: runs it, leaves NAME.log and NAME.result
         counts="${counts/, 0 failed,/, 1 failed,}"
     fi
     echo "$counts" >"$LOGS/$name.result"
-    printf '%-36s %s  %s s\n' "$name" "$counts" "$seconds"
-    if [[ $counts != *", 0 failed,"* ]]; then
-        echo "---- $name (status $status) ----"
-        tail -n 60 "$LOGS/$name.log"
-        echo "----"
-    fi
+    local words
+    words=$(printf '%-36s %s  %s s' "$name" "$counts" "$seconds")
+    [[ $counts == *", 0 failed,"* ]] || words+=$(printf '\n---- %s (status %s) ----\n%s\n----' "$name" $status "$(tail -n 60 "$LOGS/$name.log")")
+    printf '%s\n' "$words" # in one piece: others are at work beside
 }
 export -f one
 export LOGS TIMEOUT

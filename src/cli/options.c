@@ -1,4 +1,4 @@
-/* options.c: the option table, and reading the command line with it. */
+/* options.c: reading the environment and the command line by the option table. */
 #include "cli/options.h"
 
 #include <stdio.h>
@@ -8,305 +8,31 @@
 #include "support/mem.h"
 #include "support/text.h"
 
-const struct verb_def verb_table[] = {
-    {"run", VERB_RUN, "MODEL INPUT OUTPUT",
-     "score INPUT (a directory or a file) with MODEL into OUTPUT; resumes"},
-    {"plan", VERB_PLAN, "MODEL [INPUT]",
-     "dry run: steps, shapes, batch size and why, memory; writes nothing"},
-    {"inspect", VERB_INSPECT, "MODEL", "inputs, outputs, operators, parameters"},
-    {"transforms", VERB_TRANSFORMS, "[NAME]", "the transforms there are, with parameters and shapes"},
-    {"help", VERB_HELP, "[VERB | exit-codes]", "all options, with defaults"},
-    {NULL, 0, NULL, NULL}};
+/* Where the reading stands. */
+struct parse {
+    struct cli *cli;
+    const struct option_def *seen[64]; /* given as flags; checked against the verb when that is known */
+    size_t seen_count;
+};
 
-static sl_status bad(sl_error *err, const char *name, const char *value, const char *expected) {
-    return error_set(err, SL_E_USAGE, "bad --%s '%s': expected %s", name, text_quote(value), expected);
+char *options_env_name(const char *name, char *out, size_t cap) {
+    snprintf(out, cap, "SLUICE_%s", name);
+    for (char *c = out; *c; c++)
+        *c = *c == '-' ? '_' : *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+    return out;
 }
 
-static sl_status set_device(struct cli *c, const char *v, sl_error *err) {
-    (void)err;
-    c->job.device = v;
-    return SL_OK;
-}
-
-static sl_status set_precision(struct cli *c, const char *v, sl_error *err) {
-    (void)err;
-    c->job.precision = v;
-    return SL_OK;
-}
-
-static sl_status set_batch_size(struct cli *c, const char *v, sl_error *err) {
-    uint64_t n = 0;
-    if (strcmp(v, "auto") && (!text_parse_u64(v, &n) || n < 1 || n > 1u << 20))
-        return bad(err, "batch-size", v, "auto, or rows from 1 to 1048576");
-    c->job.batch_size = (int64_t)n;
-    return SL_OK;
-}
-
-static sl_status set_workers(struct cli *c, const char *v, sl_error *err) {
-    uint64_t n = 0;
-    if (strcmp(v, "auto") && (!text_parse_u64(v, &n) || n < 1 || n > 4096))
-        return bad(err, "workers", v, "auto, or a number from 1 to 4096");
-    c->job.workers = (unsigned)n;
-    return SL_OK;
-}
-
-static sl_status set_nbytes(uint64_t *out, const char *name, const char *v, sl_error *err) {
-    return text_parse_nbytes(v, out) && *out ? SL_OK : bad(err, name, v, "a size such as 512M or 4GiB");
-}
-
-static sl_status set_memory_limit(struct cli *c, const char *v, sl_error *err) {
-    return set_nbytes(&c->job.memory_limit, "memory-limit", v, err);
-}
-
-static sl_status set_max_record_size(struct cli *c, const char *v, sl_error *err) {
-    return set_nbytes(&c->job.max_record_nbytes, "max-record-size", v, err);
-}
-
-static sl_status set_max_pixels(struct cli *c, const char *v, sl_error *err) {
-    return text_parse_u64(v, &c->job.max_pixels) && c->job.max_pixels
-               ? SL_OK
-               : bad(err, "max-pixels", v, "a number of pixels");
-}
-
-static sl_status set_content_type(struct cli *c, const char *v, sl_error *err) {
-    (void)err;
-    c->job.content_type = v;
-    return SL_OK;
-}
-
-static sl_status set_compression_type(struct cli *c, const char *v, sl_error *err) {
-    (void)err;
-    c->job.compression_type = v;
-    return SL_OK;
-}
-
-static sl_status set_accept(struct cli *c, const char *v, sl_error *err) {
-    (void)err;
-    c->job.accept = v;
-    return SL_OK;
-}
-
-static sl_status set_csv_header(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->job.csv_header = 1;
-    return SL_OK;
-}
-
-static sl_status set_csv_delimiter(struct cli *c, const char *v, sl_error *err) {
-    if (!strcmp(v, "tab") || !strcmp(v, "\\t"))
-        v = "\t";
-    if (strlen(v) != 1 || strchr("\"\r\n", *v))
-        return bad(err, "csv-delimiter", v, "one character, or tab");
-    c->job.csv_delimiter = *v;
-    return SL_OK;
-}
-
-static sl_status set_dim(struct cli *c, const char *v, sl_error *err) {
-    const char *equals = strchr(v, '=');
-    uint64_t value;
-    if (!equals || equals == v || !text_parse_u64(equals + 1, &value) || value > INT32_MAX)
-        return bad(err, "dim", v, "NAME=VALUE");
-    if (c->job.dim_count == 16)
-        return error_set(err, SL_E_USAGE, "more than 16 of --dim");
-    size_t i = c->job.dim_count;
-    c->dim_texts[i] = mem_strndup(v, (size_t)(equals - v));
-    if (!c->dim_texts[i])
-        return error_set(err, SL_E_MEMORY, "out of memory for the command line");
-    c->dim_names[i] = c->dim_texts[i];
-    c->dim_values[i] = (int64_t)value;
-    c->job.dim_names = c->dim_names;
-    c->job.dim_values = c->dim_values;
-    c->job.dim_count++;
-    return SL_OK;
-}
-
-static sl_status set_overwrite(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->job.overwrite = true;
-    return SL_OK;
-}
-
-static sl_status set_allow_truncated(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->job.allow_truncated = true;
-    return SL_OK;
-}
-
-static sl_status set_rejects_ok(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->job.rejects_ok = true;
-    return SL_OK;
-}
-
-/* A number of records, or a percentage. */
-static sl_status set_max_rejects(struct cli *c, const char *v, sl_error *err) {
-    char *end;
-    size_t n = strlen(v);
-    if (n && v[n - 1] == '%') {
-        double percent = strtod(v, &end);
-        if (end != v + n - 1 || !(percent >= 0 && percent <= 100) || *v == '-')
-            return bad(err, "max-rejects", v, "a number of records, or 0% to 100%");
-        c->job.max_rejects_percent = percent;
-        c->job.max_rejects = UINT64_MAX;
-        return SL_OK;
-    }
-    if (!text_parse_u64(v, &c->job.max_rejects))
-        return bad(err, "max-rejects", v, "a number of records, or 0% to 100%");
-    c->job.max_rejects_percent = -1;
-    return SL_OK;
-}
-
-static sl_status set_limit(struct cli *c, const char *v, sl_error *err) {
-    return text_parse_u64(v, &c->job.limit) && c->job.limit ? SL_OK
-                                                            : bad(err, "limit", v, "a number of records");
-}
-
-static sl_status set_checkpoint(struct cli *c, const char *v, sl_error *err) {
-    char *end;
-    c->job.checkpoint_seconds = strtod(v, &end);
-    return *v && !*end && c->job.checkpoint_seconds > 0 && c->job.checkpoint_seconds <= 3600
-               ? SL_OK
-               : bad(err, "checkpoint", v, "seconds, at most 3600");
-}
-
-static sl_status set_progress(struct cli *c, const char *v, sl_error *err) {
-    static const char *const known[] = {"auto", "bar", "plain", "json", "none", NULL};
-    for (int i = 0; known[i]; i++)
-        if (!strcmp(v, known[i])) {
-            c->progress = known[i];
-            return SL_OK;
-        }
-    return bad(err, "progress", v, "auto, bar, plain, json or none");
-}
-
-static sl_status set_color(struct cli *c, const char *v, sl_error *err) {
-    static const char *const known[] = {"auto", "always", "never"};
-    for (int i = 0; i < 3; i++)
-        if (!strcmp(v, known[i])) {
-            c->color = (enum color)i;
-            return SL_OK;
-        }
-    return bad(err, "color", v, "auto, always or never");
-}
-
-static sl_status set_json(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->json = true;
-    return SL_OK;
-}
-
-static sl_status set_quiet(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->verbosity = -1;
-    return SL_OK;
-}
-
-static sl_status set_verbose(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->verbosity = c->verbosity < 0 ? 1 : c->verbosity + 1;
-    return SL_OK;
-}
-
-static sl_status set_help(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->help = true;
-    return SL_OK;
-}
-
-static sl_status set_version(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->version = true;
-    return SL_OK;
-}
-
-static sl_status set_man(struct cli *c, const char *v, sl_error *err) {
-    (void)v;
-    (void)err;
-    c->man = true;
-    return SL_OK;
-}
-
-static sl_status set_completion(struct cli *c, const char *v, sl_error *err) {
-    (void)err;
-    c->completion = v;
-    return SL_OK;
-}
-
-#define JOB (VERB_RUN | VERB_PLAN)
-
-const struct option_def option_table[] = {
-    {"device", 0, "auto|cpu|cuda[:N,...]", "auto", JOB, false, "what computes; cuda never falls back",
-     set_device},
-    {"precision", 0, "fp32", "fp32", JOB, false, "arithmetic of the model", set_precision},
-    {"batch-size", 'b', "N|auto", "auto", JOB, false, "rows that go through the model together",
-     set_batch_size},
-    {"workers", 'j', "N|auto", "auto", JOB, false, "threads that decode and format", set_workers},
-    {"memory-limit", 0, "SIZE", "what the machine and its cgroup leave", JOB, false,
-     "resident memory; a job that would need more does not start", set_memory_limit},
-    {"content-type", 0, "TYPE", "by name and content", JOB, false,
-     "text/csv, application/jsonlines, application/x-tar, application/x-image", set_content_type},
-    {"compression-type", 0, "None|Gzip|Zstd", "by content", JOB, false, "of the input files",
-     set_compression_type},
-    {"accept", 0, "TYPE", "text/csv", JOB, false, "of the output: text/csv or application/jsonlines",
-     set_accept},
-    {"csv-header", 0, NULL, NULL, JOB, false, "the first row of every CSV input names the columns",
-     set_csv_header},
-    {"csv-delimiter", 0, "CHAR", ",", JOB, false, "between fields; \"tab\" for a tab", set_csv_delimiter},
-    {"dim", 0, "NAME=VALUE", NULL, JOB, false, "binds a symbolic dimension of the model; may be repeated",
-     set_dim},
-    {"max-record-size", 0, "SIZE", "16M", JOB, false, "a longer record is rejected", set_max_record_size},
-    {"max-pixels", 0, "N", "100000000", JOB, false, "an image of more is rejected before it is decoded",
-     set_max_pixels},
-    {"allow-truncated", 0, NULL, NULL, VERB_RUN, false,
-     "publish what a cut-off input holds; its torn record is rejected", set_allow_truncated},
-    {"max-rejects", 0, "N|P%", "5%", VERB_RUN, false,
-     "more rejects end the job (looked at from the 1,000th record on, and at the end)", set_max_rejects},
-    {"rejects-ok", 0, NULL, NULL, VERB_RUN, false, "a finished job with rejects exits with 0, not 3",
-     set_rejects_ok},
-    {"limit", 'n', "N", "all", VERB_RUN, false,
-     "score the first N records; inputs after them get empty outputs", set_limit},
-    {"overwrite", 0, NULL, NULL, VERB_RUN, false, "begin anew, whatever OUTPUT holds", set_overwrite},
-    {"checkpoint", 0, "SECONDS", "5", VERB_RUN, false, "at most this much work is done again after a crash",
-     set_checkpoint},
-    {"progress", 0, "auto|bar|plain|json|none", "auto", VERB_RUN, false,
-     "a bar on a terminal, else a line every 30 s and 10 %", set_progress},
-    {"color", 0, "auto|always|never", "auto", VERB_RUN, false, "also NO_COLOR and TERM=dumb are heeded",
-     set_color},
-    {"json", 0, NULL, NULL, VERB_ANY, false, "the result as JSON on stdout", set_json},
-    {"quiet", 'q', NULL, NULL, VERB_ANY, false, "only errors", set_quiet},
-    {"verbose", 'v', NULL, NULL, VERB_ANY, false, "more words", set_verbose},
-    {"help", 'h', NULL, NULL, VERB_ANY, false, "this text; 'sluice help' tells everything", set_help},
-    {"version", 'V', NULL, NULL, VERB_ANY, false, "with --verbose: libraries and CPU features", set_version},
-    {"man", 0, NULL, NULL, VERB_HELP, true, "the man page", set_man},
-    {"completion", 0, "SHELL", NULL, VERB_HELP, true, "completion for bash, zsh or fish", set_completion},
-    {NULL, 0, NULL, NULL, 0, false, NULL, NULL}};
-
-void options_env_name(const char *name, char *out, unsigned cap) {
-    unsigned n = (unsigned)snprintf(out, cap, "SLUICE_%s", name);
-    for (unsigned i = 0; i < n && i + 1 < cap; i++)
-        out[i] = out[i] == '-' ? '_' : out[i] >= 'a' && out[i] <= 'z' ? (char)(out[i] - 32) : out[i];
-}
-
-/* SLUICE_NAME stands for --name; for a flag, anything but "", "0" and "false" sets it. */
+/* SLUICE_NAME stands for --name; for a flag anything but "", "0" and "false" sets it. Here an option that the
+ * verb does not have is not wrong: the environment is for every verb. */
 static sl_status read_environment(struct cli *cli, sl_error *err) {
     for (const struct option_def *o = option_table; o->name; o++) {
         char name[64];
+        const char *value = getenv(options_env_name(o->name, name, sizeof name));
         if (o->hidden || !strcmp(o->name, "help") || !strcmp(o->name, "version"))
             continue;
-        options_env_name(o->name, name, sizeof name);
-        const char *value = getenv(name);
         if (!value || !*value || (!o->argument && (!strcmp(value, "0") || !strcmp(value, "false"))))
             continue;
-        sl_status st = o->set(cli, value, err);
+        sl_status st = o->set(o, cli, value, err);
         if (st != SL_OK) {
             error_append(err, " (from %s in the environment)", name);
             return st;
@@ -315,17 +41,10 @@ static sl_status read_environment(struct cli *cli, sl_error *err) {
     return SL_OK;
 }
 
-static const struct option_def *find_long(const char *name, size_t nbytes) {
-    for (const struct option_def *o = option_table; o->name; o++)
-        if (strlen(o->name) == nbytes && !memcmp(o->name, name, nbytes))
-            return o;
-    return NULL;
-}
-
 static sl_status unknown_option(const char *text, size_t nbytes, sl_error *err) {
     const char *names[64];
     char word[64];
-    int n = 0;
+    size_t n = 0;
     for (const struct option_def *o = option_table; o->name; o++)
         if (!o->hidden)
             names[n++] = o->name;
@@ -333,74 +52,115 @@ static sl_status unknown_option(const char *text, size_t nbytes, sl_error *err) 
     snprintf(word, sizeof word, "%.*s", nbytes < 60 ? (int)nbytes : 60, text);
     const char *near = text_nearest(word, names);
     return error_set(err, SL_E_USAGE, "unknown option '--%s'%s%s%s", text_quote(word),
-                     near ? ": did you mean '--" : "", near ? near : "", near ? "'?" : "");
+                     near ? ": did you mean '--" : "; 'sluice help all' lists them", near ? near : "",
+                     near ? "'?" : "");
+}
+
+static sl_status set(struct parse *p, const struct option_def *o, const char *value, sl_error *err) {
+    if (p->seen_count < sizeof p->seen / sizeof *p->seen)
+        p->seen[p->seen_count++] = o;
+    return o->set(o, p->cli, value, err);
+}
+
+static sl_status needs_value(const struct option_def *o, const char *dashes, const char *name,
+                             sl_error *err) {
+    return error_set(err, SL_E_USAGE, "option '%s%s' needs a value: %s", dashes, name, o->argument);
 }
 
 /* One "--name[=value]"; *used says whether argv's next word was its value. */
-static sl_status parse_long(struct cli *cli, const char *word, const char *next, bool *used, sl_error *err) {
+static sl_status parse_long(struct parse *p, const char *word, const char *next, bool *used, sl_error *err) {
     size_t nbytes = strcspn(word, "=");
-    const struct option_def *o = find_long(word, nbytes);
+    const struct option_def *o = option_table;
     const char *value = word[nbytes] ? word + nbytes + 1 : NULL;
-    if (!o)
+    while (o->name && (strlen(o->name) != nbytes || memcmp(o->name, word, nbytes)))
+        o++;
+    if (!o->name)
         return unknown_option(word, nbytes, err);
     if (!o->argument && value)
         return error_set(err, SL_E_USAGE, "option '--%s' takes no value", o->name);
-    if (o->argument && !value) {
+    if (o->argument && *o->argument != '=' && !value) {
         value = next;
         *used = true;
+        if (!value)
+            return needs_value(o, "--", o->name, err);
     }
-    if (o->argument && !value)
-        return error_set(err, SL_E_USAGE, "option '--%s' needs a value: %s", o->name, o->argument);
-    return o->set(cli, value, err);
+    return set(p, o, value, err);
 }
 
-static sl_status parse_short(struct cli *cli, const char *word, const char *next, bool *used, sl_error *err) {
+/* "-qv", "-b 64", "-b64". */
+static sl_status parse_short(struct parse *p, const char *word, const char *next, bool *used, sl_error *err) {
     for (; *word; word++) {
         const struct option_def *o = option_table;
         while (o->name && o->letter != *word)
             o++;
         if (!o->name)
-            return error_set(err, SL_E_USAGE, "unknown option '-%s'", text_quote_n(word, 1));
-        const char *value = word[1] ? word + 1 : next;
-        if (o->argument && !value)
-            return error_set(err, SL_E_USAGE, "option '-%c' needs a value: %s", o->letter, o->argument);
-        sl_status st = o->set(cli, value, err);
-        if (st != SL_OK)
-            return st;
-        if (o->argument) {
-            *used = !word[1];
-            return SL_OK;
+            return error_set(err, SL_E_USAGE, "unknown option '-%s'; 'sluice help all' lists them",
+                             text_quote_n(word, 1));
+        if (!o->argument || *o->argument == '=') {
+            sl_status st = set(p, o, NULL, err);
+            if (st != SL_OK)
+                return st;
+            continue;
         }
+        *used = !word[1];
+        const char *value = word[1] ? word + 1 : next, letter[2] = {o->letter, 0};
+        return value ? set(p, o, value, err) : needs_value(o, "-", letter, err);
     }
     return SL_OK;
 }
 
-static sl_status take_word(struct cli *cli, const char *word, sl_error *err) {
-    if (cli->verb) {
-        if (cli->argument_count == 4)
-            return error_set(err, SL_E_USAGE, "too many arguments: '%s'", text_quote(word));
-        cli->arguments[cli->argument_count++] = word;
-        return SL_OK;
-    }
+const struct verb_def *options_verb(const char *name) {
+    for (const struct verb_def *v = verb_table; v->name; v++)
+        if (!strcmp(v->name, name))
+            return v;
+    return NULL;
+}
+
+sl_status options_unknown_verb(const char *name, sl_error *err) {
     const char *names[16];
-    int n = 0;
-    for (const struct verb_def *v = verb_table; v->name; v++) {
+    size_t n = 0;
+    for (const struct verb_def *v = verb_table; v->name; v++)
         names[n++] = v->name;
-        if (!strcmp(v->name, word))
-            cli->verb = v;
-    }
     names[n] = NULL;
-    if (cli->verb)
-        return SL_OK;
-    const char *near = text_nearest(word, names);
-    return error_set(err, SL_E_USAGE, "unknown verb '%s'%s%s%s", text_quote(word),
-                     near ? ": did you mean '" : "", near ? near : "; 'sluice --help' lists them",
+    const char *near = text_nearest(name, names);
+    return error_set(err, SL_E_USAGE, "unknown verb '%s'%s%s%s", text_quote(name),
+                     near ? ": did you mean '" : "; 'sluice --help' lists them", near ? near : "",
                      near ? "'?" : "");
 }
 
+/* A word that is no option: the verb, then its arguments. */
+static sl_status take_word(struct cli *cli, const char *word, sl_error *err) {
+    if (!cli->verb) {
+        cli->verb = options_verb(word);
+        return cli->verb ? SL_OK : options_unknown_verb(word, err);
+    }
+    if (cli->argument_count == CLI_ARGUMENTS)
+        return error_set(err, SL_E_USAGE, "too many arguments: '%s'", text_quote(word));
+    cli->arguments[cli->argument_count++] = word;
+    return SL_OK;
+}
+
+/* A flag that its verb would ignore is a mistake worth a word. */
+static sl_status check_verb(const struct parse *p, sl_error *err) {
+    const struct verb_def *verb = p->cli->verb;
+    for (size_t i = 0; verb && !p->cli->help && i < p->seen_count; i++) {
+        char where[128] = "";
+        if (p->seen[i]->verbs & verb->verb)
+            continue;
+        for (const struct verb_def *v = verb_table; v->name; v++)
+            if (p->seen[i]->verbs & v->verb)
+                snprintf(where + strlen(where), sizeof where - strlen(where), "%s'%s'", *where ? ", " : "",
+                         v->name);
+        return error_set(err, SL_E_USAGE, "option '--%s' is not for '%s': it belongs to %s", p->seen[i]->name,
+                         verb->name, where);
+    }
+    return SL_OK;
+}
+
 sl_status options_parse(struct cli *cli, int argc, char **argv, sl_error *err) {
+    struct parse p = {.cli = cli};
     bool words_only = false;
-    *cli = (struct cli){.progress = "auto"};
+    *cli = (struct cli){.progress = "auto", .color = "auto"};
     sl_job_defaults(&cli->job);
     sl_status st = read_environment(cli, err);
     for (int i = 1; st == SL_OK && i < argc; i++) {
@@ -411,15 +171,18 @@ sl_status options_parse(struct cli *cli, int argc, char **argv, sl_error *err) {
         else if (!strcmp(argv[i], "--"))
             words_only = true;
         else if (argv[i][1] == '-')
-            st = parse_long(cli, argv[i] + 2, next, &used, err);
+            st = parse_long(&p, argv[i] + 2, next, &used, err);
         else
-            st = parse_short(cli, argv[i] + 1, next, &used, err);
+            st = parse_short(&p, argv[i] + 1, next, &used, err);
         i += used;
     }
-    return st;
+    cli->job.dim_names = cli->dim_names;
+    cli->job.dim_values = cli->dim_values;
+    return st == SL_OK ? check_verb(&p, err) : st;
 }
 
 void options_clear(struct cli *cli) {
     for (size_t i = 0; i < cli->job.dim_count; i++)
         mem_free(cli->dim_texts[i]);
+    cli->job.dim_count = 0;
 }

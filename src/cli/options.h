@@ -3,6 +3,7 @@
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sluice/job.h"
@@ -21,56 +22,53 @@ struct verb_def {
     const char *name;
     enum verb verb;
     const char *arguments, *text;
+    const char *more;    /* the long form, for the verb's own help and the man page */
+    const char *example; /* one command line */
 };
 extern const struct verb_def verb_table[]; /* ended by a NULL name */
 
-enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum { CLI_ARGUMENTS = 4, CLI_DIMS = 16 };
 
-/* What the command line came to. */
+/* What the command line came to. Texts belong to argv and the environment, but for the names of --dim. */
 struct cli {
     const struct verb_def *verb;
-    const char *arguments[4];
+    const char *arguments[CLI_ARGUMENTS];
     int argument_count;
     sl_job_options job;
     const char *progress; /* auto, bar, plain, json, none */
-    enum color color;
-    bool json, help, version, man;
-    int verbosity; /* -1 quiet, 0, 1, ... */
+    const char *color;    /* auto, always, never */
+    bool json, version, man;
+    int verbosity;    /* -1 quiet, 0, 1, ... */
+    const char *help; /* NULL: not asked for; "" or a topic */
     const char *completion;
-    char *dim_texts[16];
-    const char *dim_names[16];
-    int64_t dim_values[16];
+    char *dim_texts[CLI_DIMS]; /* owned; dim_names shows the library the same */
+    const char *dim_names[CLI_DIMS];
+    int64_t dim_values[CLI_DIMS];
 };
 
 struct option_def {
     const char *name;     /* long, without "--" */
     char letter;          /* or 0 */
-    const char *argument; /* "SIZE", or NULL for a flag */
+    const char *argument; /* "SIZE"; "=TOPIC" when it may be left out; NULL for a flag */
     const char *missing;  /* the default, for help; NULL: none */
     unsigned verbs;
-    bool hidden;
-    const char *text;
-    sl_status (*set)(struct cli *cli, const char *value, sl_error *err);
+    const char *text; /* one line */
+    const char *more; /* the long form, or NULL */
+    sl_status (*set)(const struct option_def *o, struct cli *cli, const char *value, sl_error *err);
+    size_t at;   /* of the field of struct cli that the shared setters fill */
+    bool hidden; /* neither in help nor in the environment */
 };
 extern const struct option_def option_table[]; /* ended by a NULL name */
 
-/* Environment, then argv: a flag beats its SLUICE_NAME. SL_E_USAGE with a suggestion where one is near. */
+/* Environment, then argv: a flag beats its SLUICE_NAME. SL_E_USAGE with a suggestion where one is near. `cli`
+ * is to be cleared in any case. */
 sl_status options_parse(struct cli *cli, int argc, char **argv, sl_error *err);
 void options_clear(struct cli *cli);
-/* "SLUICE_BATCH_SIZE" for "batch-size". */
-void options_env_name(const char *name, char *out, unsigned cap);
 
-/* help.c: all to stdout. */
-void help_print(const struct cli *cli); /* short, long, or of one verb, as the arguments say */
-void help_man(void);
-bool help_completion(const char *shell); /* false: unknown shell */
-void help_exit_codes(void);
-void help_version(bool verbose);
-
-/* progress.c */
-void progress_begin(const struct cli *cli);
-void progress_show(void *ctx, const sl_job_progress *progress);
-void progress_summary(const sl_job_result *result);
-void progress_summary_json(const sl_job_result *result);
+/* "SLUICE_BATCH_SIZE" for "batch-size". Returns `out`. */
+char *options_env_name(const char *name, char *out, size_t cap);
+const struct verb_def *options_verb(const char *name); /* or NULL */
+/* SL_E_USAGE: "unknown verb 'rum': did you mean 'run'?" */
+sl_status options_unknown_verb(const char *name, sl_error *err);
 
 #endif

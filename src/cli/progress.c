@@ -1,213 +1,191 @@
-/* progress.c: what a person or a log sees while a job runs, and the ten lines at its end. stderr only; with
- * --json the result is on stdout. */
-#include <math.h>
+/* progress.c: a bar on a terminal, lines elsewhere. All of it goes to stderr. */
+#include "cli/progress.h"
+
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/options.h"
-#include "support/buf.h"
-#include "support/json.h"
+#include "support/file.h"
 #include "support/log.h"
 #include "support/text.h"
 
 enum style { STYLE_NONE, STYLE_BAR, STYLE_PLAIN, STYLE_JSON };
+enum { ROW = 400, BAR_CELLS = 20, LINE_EVERY_SECONDS = 30 };
 
-/* The conducting thread's; a log line of another thread redraws the bar under the log's mutex. */
 static struct {
-    enum style style;
-    bool color, drawn;
-    double last_line; /* seconds into the job of the last plain line */
+    enum style style; /* set once, by progress_begin */
+    bool color;
+    bool drawn; /* these three: the conducting thread's */
+    double last_seconds;
     int last_decile;
-    char row[256];
-} view;
+    pthread_mutex_t mutex;
+    char row[ROW]; /* under mutex: a log line of any thread draws the bar again after itself */
+} view = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static bool wants_color(const struct cli *cli) {
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-    if (cli->color != COLOR_AUTO)
-        return cli->color == COLOR_ALWAYS;
-    return isatty(STDERR_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
-}
-
-static void redraw(void *ctx) {
-    (void)ctx;
-    if (write(STDERR_FILENO, view.row, strlen(view.row)) < 0)
-        return;
+static bool is_terminal(void) {
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
 }
 
 void progress_begin(const struct cli *cli) {
-    const char *term = getenv("TERM");
-    bool terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
-    view.color = wants_color(cli);
+    const char *no_color = getenv("NO_COLOR");
+    bool automatic = !strcmp(cli->progress, "auto");
+    view.color = !strcmp(cli->color, "always") ||
+                 (!strcmp(cli->color, "auto") && is_terminal() && !(no_color && *no_color));
     if (!strcmp(cli->progress, "none") || cli->verbosity < 0)
         view.style = STYLE_NONE;
     else if (!strcmp(cli->progress, "json"))
         view.style = STYLE_JSON;
-    else if (!strcmp(cli->progress, "bar") || (!strcmp(cli->progress, "auto") && terminal))
+    else if (!strcmp(cli->progress, "bar") || (automatic && is_terminal()))
         view.style = STYLE_BAR;
     else
         view.style = STYLE_PLAIN;
 }
 
+/* By stored bytes of input: the only total known before the end. */
 static double fraction(const sl_job_progress *p) {
     return p->total_nbytes ? (double)p->nbytes / (double)p->total_nbytes : 0;
 }
 
-/* Seconds left by the bytes of input; negative when nothing can be said yet. */
-static double time_left(const sl_job_progress *p) {
-    double done = (double)(p->nbytes - p->nbytes_resumed);
-    return done > 0 && p->seconds > 0 ? (double)(p->total_nbytes - p->nbytes) * p->seconds / done : -1;
+/* What earlier runs did took none of this run's time. */
+static double bytes_per_second(const sl_job_progress *p) {
+    return p->seconds > 0 ? (double)(p->nbytes - p->nbytes_resumed) / p->seconds : 0;
 }
 
-static double rate(const sl_job_progress *p) {
+static double records_per_second(const sl_job_progress *p) {
     return p->seconds > 0 ? (double)(p->records - p->records_resumed) / p->seconds : 0;
 }
 
-static void draw_bar(const sl_job_progress *p) {
-    char records[32], rejects[32], per_second[32], left[32] = "?", cells[21], more[80] = "";
-    int full = (int)(20 * fraction(p));
-    for (int i = 0; i < 20; i++)
+/* Negative when nothing can be said yet. */
+static double seconds_left(const sl_job_progress *p) {
+    double rate = bytes_per_second(p);
+    return rate > 0 ? (double)(p->total_nbytes - p->nbytes) / rate : -1;
+}
+
+/* Adds a part to the row when it still fits; colours take no columns. */
+static void add_part(char *out, size_t cap, unsigned *columns, unsigned width, const char *color,
+                     const char *part) {
+    size_t at = strlen(out);
+    unsigned n = (unsigned)strlen(part);
+    if (*columns + n >= width) /* the last column stays free: some terminals wrap there */
+        return;
+    snprintf(out + at, cap - at, "%s%s%s", color, part, *color ? "\033[0m" : "");
+    *columns += n;
+}
+
+void progress_bar(char *out, size_t cap, const sl_job_progress *p, unsigned width, bool color) {
+    char part[96], number[32], cells[BAR_CELLS + 1];
+    unsigned columns = 0;
+    int full = (int)(BAR_CELLS * fraction(p));
+    for (int i = 0; i < BAR_CELLS; i++)
         cells[i] = i < full ? '#' : '.';
-    cells[20] = 0;
-    text_count(records, sizeof records, p->records);
-    text_count(rejects, sizeof rejects, p->rejected);
-    text_count(per_second, sizeof per_second, (uint64_t)rate(p));
-    if (time_left(p) >= 0)
-        text_seconds(left, sizeof left, time_left(p));
-    if (p->rejected)
-        snprintf(more, sizeof more, "%s  %s rejected%s", view.color ? "\033[33m" : "", rejects,
-                 view.color ? "\033[0m" : "");
-    snprintf(view.row, sizeof view.row,
-             "\r\033[K[%s] %3.0f%%  %s records  %s/s  %.1f MB/s  ring %u/%u  left %s%s", cells,
-             100 * fraction(p), records, per_second,
-             p->seconds > 0 ? (double)(p->nbytes - p->nbytes_resumed) / p->seconds / 1e6 : 0, p->slots_full,
-             p->slot_count, left, more);
+    cells[BAR_CELLS] = 0;
+    *out = 0;
+    snprintf(part, sizeof part, "%3.0f %%", 100 * fraction(p));
+    add_part(out, cap, &columns, width, "", part);
+    snprintf(part, sizeof part, " [%s]", cells);
+    add_part(out, cap, &columns, width, "", part);
+    snprintf(part, sizeof part, "  %s records", text_count(number, sizeof number, p->records));
+    add_part(out, cap, &columns, width, "", part);
+    if (p->rejected) {
+        snprintf(part, sizeof part, "  %s rejected", text_count(number, sizeof number, p->rejected));
+        add_part(out, cap, &columns, width, color ? "\033[33m" : "", part);
+    }
+    if (seconds_left(p) >= 0) {
+        snprintf(part, sizeof part, "  %s left", text_seconds(number, sizeof number, seconds_left(p)));
+        add_part(out, cap, &columns, width, "", part);
+    }
+    snprintf(part, sizeof part, "  %s/s", text_count(number, sizeof number, (uint64_t)records_per_second(p)));
+    add_part(out, cap, &columns, width, "", part);
+    snprintf(part, sizeof part, "  %.1f MB/s", bytes_per_second(p) / 1e6);
+    add_part(out, cap, &columns, width, "", part);
+    snprintf(part, sizeof part, "  ring %u/%u", p->slots_full, p->slot_count);
+    add_part(out, cap, &columns, width, "", part);
+}
+
+void progress_line(char *out, size_t cap, const sl_job_progress *p, bool json) {
+    const struct {
+        const char *key;
+        double value;
+        int digits;
+    } parts[] = {{"seconds", p->seconds, 1},
+                 {"percent", 100 * fraction(p), 1},
+                 {"records", (double)p->records, 0},
+                 {"scored", (double)p->scored, 0},
+                 {"rejected", (double)p->rejected, 0},
+                 {"records_per_second", records_per_second(p), 0},
+                 {"bytes_per_second", bytes_per_second(p), 0},
+                 {"seconds_left", seconds_left(p), 0},
+                 {"shards", (double)p->shards, 0},
+                 {"shards_total", (double)p->total_shards, 0},
+                 {"ring_full", (double)p->slots_full, 0},
+                 {"ring_slots", (double)p->slot_count, 0},
+                 {"workers", (double)p->workers, 0}};
+    struct buf line;
+    buf_init_fixed(&line, out, cap);
+    buf_puts(&line, json ? "{" : "progress");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].value < 0) /* not known yet */
+            continue;
+        buf_printf(&line, json ? "%s\"%s\": %.*f" : "%s%s=%.*f",
+                   !json ? " "
+                   : i   ? ", "
+                         : "",
+                   parts[i].key, parts[i].digits, parts[i].value);
+    }
+    buf_puts(&line, json ? "}\n" : "\n");
+}
+
+bool progress_is_due(const sl_job_progress *p, double last_seconds, int last_decile) {
+    return p->last || p->seconds - last_seconds >= LINE_EVERY_SECONDS ||
+           (p->seconds >= 1 && (int)(10 * fraction(p)) > last_decile);
+}
+
+static unsigned terminal_width(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+static void redraw(void *ctx) {
+    (void)ctx;
+    pthread_mutex_lock(&view.mutex);
+    if (file_write_all(STDERR_FILENO, view.row, strlen(view.row)) != 0)
+        view.row[0] = 0; /* nobody looks any more */
+    pthread_mutex_unlock(&view.mutex);
+}
+
+static void draw(const sl_job_progress *p) {
+    static const char clear_row[] = "\r\033[K";
+    char row[ROW];
+    memcpy(row, clear_row, sizeof clear_row);
+    progress_bar(row + sizeof clear_row - 1, sizeof row - sizeof clear_row, p, terminal_width(), view.color);
+    pthread_mutex_lock(&view.mutex);
+    memcpy(view.row, row, sizeof row);
+    pthread_mutex_unlock(&view.mutex);
     if (!view.drawn)
         log_set_bar(redraw, NULL);
     view.drawn = true;
-    log_raw(LOG_NOTE, view.row);
-}
-
-static void print_line(const sl_job_progress *p) {
-    char line[512];
-    const char *form = view.style == STYLE_JSON
-                           ? "{\"seconds\": %.1f, \"percent\": %.1f, \"records\": %llu, \"scored\": %llu, "
-                             "\"rejected\": %llu, "
-                             "\"records_per_second\": %.0f, \"shards\": %llu, \"shards_total\": %llu, "
-                             "\"seconds_left\": %.0f, "
-                             "\"workers\": %u}\n"
-                           : "progress seconds=%.1f percent=%.1f records=%llu scored=%llu rejected=%llu "
-                             "records_per_second=%.0f "
-                             "shards=%llu shards_total=%llu seconds_left=%.0f workers=%u\n";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(line, sizeof line, form, p->seconds, 100 * fraction(p), (unsigned long long)p->records,
-             (unsigned long long)p->scored, (unsigned long long)p->rejected, rate(p),
-             (unsigned long long)p->shards, (unsigned long long)p->total_shards,
-             time_left(p) < 0 ? 0 : time_left(p), p->workers);
-#pragma GCC diagnostic pop
-    log_raw(LOG_NOTE, line);
+    log_raw(LOG_NOTE, row);
 }
 
 void progress_show(void *ctx, const sl_job_progress *p) {
+    char line[ROW];
     (void)ctx;
-    if (view.style == STYLE_BAR) {
-        if (p->last && view.drawn) {
-            log_set_bar(NULL, NULL);
-            log_raw(LOG_NOTE, "\r\033[K");
-        } else if (!p->last && p->seconds >= 1) {
-            draw_bar(p);
-        }
-        return;
+    if (view.style == STYLE_BAR && !p->last && p->seconds >= 1) {
+        draw(p);
+    } else if (view.style == STYLE_BAR && p->last && view.drawn) {
+        log_set_bar(NULL, NULL);
+        log_raw(LOG_NOTE, "\r\033[K");
     }
-    int decile = (int)(10 * fraction(p));
-    bool due = p->seconds - view.last_line >= 30 || (decile > view.last_decile && p->seconds >= 1) || p->last;
-    if (view.style == STYLE_NONE || !due)
+    if (view.style != STYLE_PLAIN && view.style != STYLE_JSON)
         return;
-    view.last_line = p->seconds;
-    view.last_decile = decile;
-    print_line(p);
-}
-
-/* ---- the end
- * -------------------------------------------------------------------------------------------------- */
-
-static void put_stages(const sl_job_result *r, struct buf *out) {
-    double cpu = 0;
-    for (int i = 0; i < SL_STAGE_COUNT; i++)
-        cpu += r->stages[i].cpu_seconds;
-    buf_puts(out, "  cpu time    ");
-    for (int i = 0; i < SL_STAGE_COUNT; i++)
-        buf_printf(out, "%s%s %.2f s (%.0f %%)", i ? ", " : "", r->stages[i].name, r->stages[i].cpu_seconds,
-                   cpu > 0 ? 100 * r->stages[i].cpu_seconds / cpu : 0);
-    buf_puts(out, "\n");
-}
-
-void progress_summary(const sl_job_result *r) {
-    struct buf out;
-    char a[32], b[32], c[32], d[32];
-    buf_init(&out);
-    if (r->already_finished) {
-        buf_printf(&out, "already finished: %s records in '%s', nothing to do\n",
-                   text_count(a, sizeof a, r->records), text_quote(r->output));
-    } else {
-        buf_printf(&out, "  records     %s = %s scored + %s rejected", text_count(a, sizeof a, r->records),
-                   text_count(b, sizeof b, r->scored), text_count(c, sizeof c, r->rejected));
-        buf_printf(&out, r->records_resumed ? " (%s of them by earlier runs)\n" : "\n",
-                   text_count(d, sizeof d, r->records_resumed));
-        buf_printf(&out, "  shards      %s of %s done%s%s\n", text_count(a, sizeof a, r->shards_done),
-                   text_count(b, sizeof b, r->shard_count), r->shards_broken ? ", broken: " : "",
-                   r->shards_broken ? text_count(c, sizeof c, r->shards_broken) : "");
-        buf_printf(&out, "  time        %s, after %s to load; %s records/s\n",
-                   text_seconds(a, sizeof a, r->seconds), text_seconds(b, sizeof b, r->load_seconds),
-                   text_count(c, sizeof c,
-                              r->seconds > 0
-                                  ? (uint64_t)((double)(r->records - r->records_resumed) / r->seconds)
-                                  : 0));
-        put_stages(r, &out);
-        buf_printf(&out, "  bottleneck  %s\n", r->bottleneck);
-        buf_printf(&out, "  workers     %u: %s\n", r->workers, r->workers_reason);
-        buf_printf(&out, "  device      %s, batch size %lld\n", r->device, (long long)r->batch_size);
-        buf_printf(&out, "  memory      %s at most, %s planned\n", text_nbytes(a, sizeof a, r->memory_peak),
-                   text_nbytes(b, sizeof b, r->memory_planned));
-        buf_printf(&out, "  output      %s (%s)\n", text_quote(r->output),
-                   text_nbytes(a, sizeof a, r->out_nbytes));
-        buf_printf(&out, "  status      %d: %s\n", (int)r->status, sl_status_meaning(r->status));
-    }
-    if (out.data)
-        log_raw(LOG_NOTE, out.data);
-    buf_clear(&out);
-}
-
-void progress_summary_json(const sl_job_result *r) {
-    struct buf out;
-    buf_init(&out);
-    buf_printf(
-        &out,
-        "{\"status\": %d, \"already_finished\": %s, \"records\": %llu, \"scored\": %llu, \"rejected\": %llu, "
-        "\"records_resumed\": %llu, \"shards\": %llu, \"shards_done\": %llu, \"shards_broken\": %llu, "
-        "\"seconds\": %.6f, \"load_seconds\": %.6f, \"batch_size\": %lld, \"workers\": %u, "
-        "\"memory_peak_bytes\": %llu, \"memory_planned_bytes\": %llu, \"stages\": {",
-        (int)r->status, r->already_finished ? "true" : "false", (unsigned long long)r->records,
-        (unsigned long long)r->scored, (unsigned long long)r->rejected,
-        (unsigned long long)r->records_resumed, (unsigned long long)r->shard_count,
-        (unsigned long long)r->shards_done, (unsigned long long)r->shards_broken, r->seconds, r->load_seconds,
-        (long long)r->batch_size, r->workers, (unsigned long long)r->memory_peak,
-        (unsigned long long)r->memory_planned);
-    for (int i = 0; i < SL_STAGE_COUNT && r->stages[i].name; i++)
-        buf_printf(&out, "%s\"%s\": {\"cpu_seconds\": %.6f, \"busy_seconds\": %.6f}", i ? ", " : "",
-                   r->stages[i].name, r->stages[i].cpu_seconds, r->stages[i].busy_seconds);
-    buf_puts(&out, "}, \"bottleneck\": ");
-    json_put_string(&out, r->bottleneck, strlen(r->bottleneck));
-    buf_puts(&out, ", \"workers_reason\": ");
-    json_put_string(&out, r->workers_reason, strlen(r->workers_reason));
-    buf_puts(&out, ", \"device\": ");
-    json_put_string(&out, r->device, strlen(r->device));
-    buf_puts(&out, ", \"output\": ");
-    json_put_string(&out, r->output, strlen(r->output));
-    buf_puts(&out, "}\n");
-    if (out.data)
-        fputs(out.data, stdout);
-    buf_clear(&out);
+    if (!progress_is_due(p, view.last_seconds, view.last_decile))
+        return;
+    view.last_seconds = p->seconds;
+    view.last_decile = (int)(10 * fraction(p));
+    progress_line(line, sizeof line, p, view.style == STYLE_JSON);
+    log_raw(LOG_NOTE, line);
 }

@@ -9,8 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/help.h"
+#include "cli/progress.h"
 #include "support/log.h"
-#include "support/text.h"
 
 /* The first signal asks the job to stop, resumable; the second one means it. */
 static void on_signal(int number) {
@@ -43,8 +44,8 @@ static int failed(const sl_error *err) {
 }
 
 static int wrong_arguments(const struct verb_def *verb) {
-    log_line(LOG_ERROR, "usage: sluice %s %s ('sluice help %s' tells more)", verb->name, verb->arguments,
-             verb->name);
+    log_line(LOG_ERROR, "wrong number of arguments for '%s': expected %s ('sluice help %s' tells more)",
+             verb->name, verb->arguments, verb->name);
     return SL_E_USAGE;
 }
 
@@ -53,9 +54,18 @@ static void note(void *ctx, const char *line) {
     log_line(LOG_NOTE, "%s", line);
 }
 
+/* stdout is data: what does not arrive whole is an error. */
+static int finish_output(void) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return SL_OK;
+    log_line(LOG_ERROR, "cannot write to stdout: %s", strerror(errno));
+    return SL_E_IO;
+}
+
 static int run(struct cli *cli) {
-    sl_job_result result;
+    sl_job_result result = {0};
     sl_error err = {0};
+    struct buf text;
     if (cli->argument_count != 3)
         return wrong_arguments(cli->verb);
     cli->job.model = cli->arguments[0];
@@ -67,17 +77,29 @@ static int run(struct cli *cli) {
     raise_file_limit();
     progress_begin(cli);
     sl_status st = sl_job_run(&cli->job, &result, &err);
-    if (result.seconds > 0 || result.already_finished)
-        progress_summary(&result);
-    if (cli->json)
-        progress_summary_json(&result);
-    return st == SL_OK || st == SL_REJECTS ? (int)st : failed(&err);
+    bool well = st == SL_OK || st == SL_REJECTS;
+    buf_init(&text);
+    if (result.seconds > 0 || result.already_finished) {
+        result_text(&text, &result);
+        log_raw(LOG_NOTE, text.data ? text.data : "");
+    }
+    if (!well)
+        log_line(LOG_ERROR, "%s", err.text);
+    if (cli->json) {
+        buf_reset(&text);
+        result.status = st;
+        result_json(&text, &result, well ? NULL : err.text);
+        fputs(text.data ? text.data : "", stdout);
+    }
+    buf_clear(&text);
+    int written = finish_output();
+    return well && written != SL_OK ? written : (int)st;
 }
 
 static int show(char *text) {
-    bool whole = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    fputs(text, stdout);
     sl_text_free(text);
-    return whole ? SL_OK : SL_E_IO;
+    return finish_output();
 }
 
 static int plan(struct cli *cli) {
@@ -106,26 +128,34 @@ static int transforms(struct cli *cli) {
     return sl_transforms_text(cli->arguments[0], cli->json, &text, &err) == SL_OK ? show(text) : failed(&err);
 }
 
-static int help(struct cli *cli) {
-    if (cli->man)
-        help_man();
-    else if (cli->completion && !help_completion(cli->completion)) {
-        log_line(LOG_ERROR, "unknown shell '%s': known are bash, zsh, fish", text_quote(cli->completion));
-        return SL_E_USAGE;
-    } else if (!cli->completion)
-        help_print(cli);
-    return SL_OK;
+/* The help that was asked for, by "help TOPIC", "VERB --help" or "--help=TOPIC". */
+static int help(const struct cli *cli) {
+    sl_error err = {0};
+    const char *topic = cli->help ? cli->help : "";
+    if (cli->argument_count > 1 && cli->verb->verb == VERB_HELP)
+        return wrong_arguments(cli->verb);
+    if (!*topic && cli->verb && cli->verb->verb != VERB_HELP)
+        topic = cli->verb->name;
+    else if (!*topic && cli->argument_count)
+        topic = cli->arguments[0];
+    return help_topic(stdout, topic, &err) == SL_OK ? finish_output() : failed(&err);
 }
 
 int verbs_run(struct cli *cli) {
     log_set_level(cli->verbosity < 0 ? LOG_ERROR : cli->verbosity ? LOG_DETAIL : LOG_NOTE);
-    if (cli->version) {
-        help_version(cli->verbosity > 0);
-        return SL_OK;
-    }
-    if (cli->help || !cli->verb) {
-        help_print(cli);
-        return cli->help ? SL_OK : SL_E_USAGE;
+    if (cli->man)
+        manual_print(stdout);
+    else if (cli->completion)
+        completion_print(stdout, cli->completion);
+    else if (cli->version)
+        help_version(stdout, cli->verbosity > 0);
+    if (cli->man || cli->completion || cli->version)
+        return finish_output();
+    if (cli->help)
+        return help(cli);
+    if (!cli->verb) {
+        help_short(stderr);
+        return SL_E_USAGE;
     }
     switch (cli->verb->verb) {
     case VERB_RUN:

@@ -1,0 +1,2 @@
+sluice --version
+sluice -V -v

@@ -1,0 +1,2 @@
+command -v zsh >/dev/null || { echo "SKIP: no zsh"; exit; }
+sluice --completion=zsh >_sluice && zsh -n _sluice

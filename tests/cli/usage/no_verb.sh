@@ -1,0 +1,2 @@
+# no verb: the short help, on stderr, because nothing was done
+sluice
