@@ -87,16 +87,16 @@ FORCE:
 
 $(B)/%_avx2.o: %_avx2.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SIMD_avx2) -MMD -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(SIMD_avx2) -MMD -MP -c -o $@ $<
 $(B)/%_avx512.o: %_avx512.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SIMD_avx512) -MMD -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(SIMD_avx512) -MMD -MP -c -o $@ $<
 $(B)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) -MMD -c -o $@ $<
+	$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # a user's transform, and one built for an ABI of another day
 $(B)/tests/unit/test_transform.so: tests/unit/plugin_example.c

@@ -16,7 +16,7 @@ src/decode     sluice/ support/ archive/block.h
 src/feed       sluice/ support/
 src/infer      sluice/ support/ ops/op.h graph/plan.h feed/slot.h feed/ring.h
 src/output     sluice/ support/ feed/slot.h decode/chain.h graph/plan.h
-src/job        sluice/ support/ archive/ decode/ feed/ ops/op.h graph/ infer/device.h infer/executor.h output/output.h
+src/job        sluice/ support/ archive/ decode/ feed/ ops/op.h ops/difference.h graph/ infer/device.h infer/executor.h output/output.h
 src/cli        sluice/ support/ cli/ infer/device.h
 src/main.c     sluice/ support/ cli/
 '

@@ -112,6 +112,18 @@ sl_status sl_job_plan(const sl_job_options *options, bool json, char **text, sl_
 /* A readable summary of a model: inputs, outputs, operators, parameters, what each device can run. */
 sl_status sl_model_inspect(const char *model, bool json, char **text, sl_error *err);
 
+typedef struct sl_verify_options {
+    const char *dir;  /* with test_data_set_N folders, or one of them; NULL: beside the model */
+    double tolerance; /* relative to an output's largest magnitude; 0: by dtype and precision */
+    bool json;
+} sl_verify_options;
+
+/* Runs golden data in ONNX's form (test_data_set_N/{input,output}_I.pb) on the device and precision of
+ * `options`, and compares. SL_OK also where outputs are outside: *within says. SL_E_NOINPUT: no golden data.
+ * *text is freed with sl_text_free. */
+sl_status sl_model_verify(const sl_job_options *options, const sl_verify_options *how, char **text,
+                          bool *within, sl_error *err);
+
 /* The transforms there are, or one of them with its parameters. SL_E_USAGE when there is no such. */
 sl_status sl_transforms_text(const char *name, bool json, char **text, sl_error *err);
 

@@ -16,6 +16,15 @@ const struct verb_def verb_table[] = {
      "Says everything that run would decide before the first record: the transforms in use, every step with "
      "its shape, the batch size and its reason, and the memory of each part.",
      "sluice plan model/ rows/"},
+    {"verify", VERB_VERIFY, "MODEL [DIR]", "golden data through the model; exits 0 within tolerance",
+     "DIR holds test_data_set_0, test_data_set_1, ... as ONNX's own tests have them, each with input_0.pb, "
+     "... and "
+     "output_0.pb, ...; without it they are looked for beside the model. Prints the largest absolute error, "
+     "that "
+     "relative to the output's largest magnitude, and how many rows have their largest score in the same "
+     "place. Exits "
+     "with 65 where an output is outside its tolerance.",
+     "sluice verify model/ --precision bf16"},
     {"inspect", VERB_INSPECT, "MODEL", "its inputs, outputs, operators and parameters",
      "Reads the model only; operators that no device here can run are marked.", "sluice inspect model.onnx"},
     {"transforms", VERB_TRANSFORMS, "[NAME]", "the transforms there are, and their parameters",
@@ -152,6 +161,15 @@ static sl_status set_checkpoint(const struct option_def *o, struct cli *c, const
     return SL_OK;
 }
 
+static sl_status set_tolerance(const struct option_def *o, struct cli *c, const char *v, sl_error *err) {
+    char *end;
+    double x = strtod(v, &end);
+    if (!*v || v[strspn(v, "0123456789.eE-")] || *end || !(x > 0 && x <= 1))
+        return bad(o, v, "a number above 0, at most 1, such as 1e-4", err);
+    c->tolerance = x;
+    return SL_OK;
+}
+
 static sl_status set_quiet(const struct option_def *o, struct cli *c, const char *v, sl_error *err) {
     (void)o;
     (void)v;
@@ -176,14 +194,15 @@ static sl_status set_help(const struct option_def *o, struct cli *c, const char 
 }
 
 #define JOB (VERB_RUN | VERB_PLAN)
+#define RUNS (JOB | VERB_VERIFY) /* those that open a device */
 #define AT(member) offsetof(struct cli, member)
 
 const struct option_def option_table[] = {
-    {"device", 0, "auto|cpu|cuda[:N,...]", "auto", JOB, "what computes",
+    {"device", 0, "auto|cpu|cuda[:N,...]", "auto", RUNS, "what computes",
      "auto takes a GPU where one works, else the CPU, and says which and why; an explicit cuda never falls "
      "back.",
      set_text, AT(job.device), false},
-    {"precision", 0, "fp32", "fp32", JOB, "arithmetic of the model", NULL, set_text, AT(job.precision),
+    {"precision", 0, "fp32", "fp32", RUNS, "arithmetic of the model", NULL, set_text, AT(job.precision),
      false},
     {"batch-size", 'b', "N|auto", "auto", JOB, "rows that go through the model together",
      "A record's score does not depend on it. auto takes what fits the caches and the memory; plan says why.",
@@ -210,6 +229,12 @@ const struct option_def option_table[] = {
      false},
     {"dim", 0, "NAME=VALUE", NULL, JOB, "binds a symbolic dimension of the model; may be repeated", NULL,
      set_dim, 0, false},
+    {"tolerance", 0, "X", "by dtype and precision", VERB_VERIFY,
+     "how far an output may be off, relative to its largest magnitude",
+     "1e-4 for float, 1e-9 for double, 2e-3 for float16, 1.6e-2 for bfloat16 outputs; 3e-2 where bf16 and "
+     "1e-1 where int8 "
+     "computes. Integers and text must be equal.",
+     set_tolerance, 0, false},
     {"max-record-size", 0, "SIZE", "16M", JOB, "a longer record is rejected", NULL, set_nbytes,
      AT(job.max_record_nbytes), false},
     {"max-pixels", 0, "N", "100000000", JOB, "a larger image is rejected before it is decoded", NULL,
@@ -233,7 +258,7 @@ const struct option_def option_table[] = {
      set_choice, AT(progress), false},
     {"color", 0, "auto|always|never", "auto", VERB_RUN, "colours on stderr",
      "auto needs a terminal, no NO_COLOR, and a TERM other than dumb.", set_choice, AT(color), false},
-    {"json", 0, NULL, NULL, JOB | VERB_INSPECT | VERB_TRANSFORMS, "the result as JSON on stdout", NULL,
+    {"json", 0, NULL, NULL, RUNS | VERB_INSPECT | VERB_TRANSFORMS, "the result as JSON on stdout", NULL,
      set_true, AT(json), false},
     {"quiet", 'q', NULL, NULL, VERB_ANY, "only errors", NULL, set_quiet, 0, false},
     {"verbose", 'v', NULL, NULL, VERB_ANY, "more words", NULL, set_verbose, 0, false},

@@ -15,7 +15,8 @@ enum verb {
     VERB_INSPECT = 4,
     VERB_TRANSFORMS = 8,
     VERB_HELP = 16,
-    VERB_ANY = 31
+    VERB_VERIFY = 32,
+    VERB_ANY = 63
 };
 
 struct verb_def {
@@ -35,6 +36,7 @@ struct cli {
     const char *arguments[CLI_ARGUMENTS];
     int argument_count;
     sl_job_options job;
+    double tolerance;     /* verify; 0: by dtype and precision */
     const char *progress; /* auto, bar, plain, json, none */
     const char *color;    /* auto, always, never */
     bool json, version, man;

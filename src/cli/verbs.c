@@ -112,6 +112,21 @@ static int plan(struct cli *cli) {
     return sl_job_plan(&cli->job, cli->json, &text, &err) == SL_OK ? show(text) : failed(&err);
 }
 
+static int verify(struct cli *cli) {
+    sl_error err = {0};
+    char *text = NULL;
+    bool within;
+    sl_verify_options how = {.tolerance = cli->tolerance, .json = cli->json};
+    if (cli->argument_count < 1 || cli->argument_count > 2)
+        return wrong_arguments(cli->verb);
+    cli->job.model = cli->arguments[0];
+    how.dir = cli->arguments[1];
+    if (sl_model_verify(&cli->job, &how, &text, &within, &err) != SL_OK)
+        return failed(&err);
+    int shown = show(text);
+    return shown != SL_OK ? shown : within ? SL_OK : SL_E_DATA;
+}
+
 static int inspect(struct cli *cli) {
     sl_error err = {0};
     char *text = NULL;
@@ -162,6 +177,8 @@ int verbs_run(struct cli *cli) {
         return run(cli);
     case VERB_PLAN:
         return plan(cli);
+    case VERB_VERIFY:
+        return verify(cli);
     case VERB_INSPECT:
         return inspect(cli);
     case VERB_TRANSFORMS:
