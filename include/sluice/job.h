@@ -109,8 +109,9 @@ void sl_job_stop(void);
  * table. `input` may be NULL. Writes nothing to disk. *text is freed with sl_text_free. */
 sl_status sl_job_plan(const sl_job_options *options, bool json, char **text, sl_error *err);
 
-/* A readable summary of a model: inputs, outputs, operators, parameters, what each device can run. */
-sl_status sl_model_inspect(const char *model, bool json, char **text, sl_error *err);
+/* A readable summary of options->model: inputs, outputs, operators, parameters, what a record costs and what
+ * each device can run; dims of `options` bind symbols. */
+sl_status sl_model_inspect(const sl_job_options *options, bool json, char **text, sl_error *err);
 
 typedef struct sl_verify_options {
     const char *dir;  /* with test_data_set_N folders, or one of them; NULL: beside the model */

@@ -25,8 +25,11 @@ const struct verb_def verb_table[] = {
      "place. Exits "
      "with 65 where an output is outside its tolerance.",
      "sluice verify model/ --precision bf16"},
-    {"inspect", VERB_INSPECT, "MODEL", "its inputs, outputs, operators and parameters",
-     "Reads the model only; operators that no device here can run are marked.", "sluice inspect model.onnx"},
+    {"inspect", VERB_INSPECT, "MODEL", "its inputs, outputs, operators, cost and devices",
+     "Reads the model only: what it takes and gives, what a record costs after the passes, and which steps "
+     "each device "
+     "can run. Symbols that the cost depends on are bound with --dim.",
+     "sluice inspect model.onnx"},
     {"transforms", VERB_TRANSFORMS, "[NAME]", "the transforms there are, and their parameters",
      "Without NAME the list; with it everything about one.", "sluice transforms image.resize"},
     {"help", VERB_HELP, "[VERB|all|exit-codes]", "help on one verb, all options, the exit status",
@@ -227,8 +230,8 @@ const struct option_def option_table[] = {
      set_csv_header, 0, false},
     {"csv-delimiter", 0, "CHAR", ",", JOB, "between fields; tab for a tab", NULL, set_csv_delimiter, 0,
      false},
-    {"dim", 0, "NAME=VALUE", NULL, JOB, "binds a symbolic dimension of the model; may be repeated", NULL,
-     set_dim, 0, false},
+    {"dim", 0, "NAME=VALUE", NULL, JOB | VERB_INSPECT,
+     "binds a symbolic dimension of the model; may be repeated", NULL, set_dim, 0, false},
     {"tolerance", 0, "X", "by dtype and precision", VERB_VERIFY,
      "how far an output may be off, relative to its largest magnitude",
      "1e-4 for float, 1e-9 for double, 2e-3 for float16, 1.6e-2 for bfloat16 outputs; 3e-2 where bf16 and "

@@ -132,7 +132,8 @@ static int inspect(struct cli *cli) {
     char *text = NULL;
     if (cli->argument_count != 1)
         return wrong_arguments(cli->verb);
-    return sl_model_inspect(cli->arguments[0], cli->json, &text, &err) == SL_OK ? show(text) : failed(&err);
+    cli->job.model = cli->arguments[0];
+    return sl_model_inspect(&cli->job, cli->json, &text, &err) == SL_OK ? show(text) : failed(&err);
 }
 
 static int transforms(struct cli *cli) {

@@ -56,6 +56,7 @@ void graph_close(struct graph *graph);
 
 /* For `inspect`: inputs, outputs, operators with counts, parameters. */
 void graph_print(const struct graph *graph, struct buf *out);
+/* An object that is not closed: more may follow. */
 void graph_print_json(const struct graph *graph, struct buf *out);
 
 #endif

@@ -171,5 +171,4 @@ void graph_print_json(const struct graph *g, struct buf *out) {
     put_number(out, "nodes", g->node_count);
     put_number(out, "parameters", g->parameter_count);
     put_number(out, "weight_nbytes", g->weight_nbytes);
-    buf_puts(out, "}\n");
 }

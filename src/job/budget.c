@@ -123,7 +123,7 @@ void budget_print(const struct budget *budget, struct buf *out) {
     buf_printf(out, "  %-34s %12s   of %s (%s)\n", "total, resident", total, each, budget->limit_from);
 }
 
-static sl_status try_batch(struct job *job, int64_t batch, sl_error *err) {
+sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err) {
     if (job->formatter)
         formatter_close(job->formatter);
     if (job->plan)
@@ -163,16 +163,16 @@ static int64_t most_rows(const struct job *job) {
 
 static sl_status auto_batch(struct job *job, sl_error *err) {
     int64_t most = most_rows(job), batch = most;
-    sl_status st = try_batch(job, 1, err); /* the least there is: says what a row takes */
+    sl_status st = job_try_batch(job, 1, err); /* the least there is: says what a row takes */
     if (st != SL_OK)
         return st;
     size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes;
     while (batch > 4 && (uint64_t)batch * row_nbytes > BATCH_CACHE_NBYTES)
         batch /= 2;
-    st = try_batch(job, batch, err);
+    st = job_try_batch(job, batch, err);
     while (st == SL_OK && job->budget.total > job->budget.limit && batch > 1) {
         batch /= 2;
-        st = try_batch(job, batch, err);
+        st = job_try_batch(job, batch, err);
     }
     char cache[32];
     text_nbytes(cache, sizeof cache, BATCH_CACHE_NBYTES);
@@ -188,7 +188,7 @@ sl_status job_choose_batch(struct job *job, sl_error *err) {
     sl_status st;
     job->base_nbytes = machine_rss();
     if (fixed || asked) {
-        st = try_batch(job, asked ? asked : fixed, err);
+        st = job_try_batch(job, asked ? asked : fixed, err);
         snprintf(job->batch_line, sizeof job->batch_line, "%s",
                  fixed ? "the model has it fixed" : "asked for");
     } else {

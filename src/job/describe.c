@@ -1,5 +1,4 @@
-/* describe.c: what a job would do, what a model is, and which transforms there are: text for people, or JSON.
- */
+/* describe.c: what a job would do, and which transforms there are: text for people, or JSON. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@ void sl_text_free(char *text) {
     mem_free(text);
 }
 
-static sl_status give_text(struct buf *out, char **text, sl_error *err) {
+sl_status job_give_text(struct buf *out, char **text, sl_error *err) {
     if (out->failed || !out->data) {
         buf_clear(out);
         return error_set(err, SL_E_MEMORY, "out of memory for the text");
@@ -52,7 +51,28 @@ static void print_config(const struct job *job, struct buf *out) {
     release(text);
 }
 
-static void print_plan(const struct job *job, struct buf *out) {
+/* What each batch size would take. Makes a plan of each, so the job's own plan is gone afterwards. */
+static void print_batches(struct job *job, struct buf *out) {
+    char arena[32], total[32];
+    int64_t chosen = job->plan->batch, most = chosen > 256 ? 2 * chosen : 4 * chosen;
+    sl_error err = {0};
+    if (graph_fixed_batch(job->model.graph))
+        return;
+    buf_puts(out, "\nbatch sizes\n");
+    for (int64_t batch = 1; batch <= most; batch = batch < chosen && chosen < 2 * batch
+                                                       ? chosen
+                                                       : 2 * batch) { /* one asked for may lie between */
+        if (job_try_batch(job, batch, &err) != SL_OK)
+            continue;
+        buf_printf(out, "%s %6lld rows  %10s of activations in flight  %10s in all%s\n",
+                   batch == chosen ? "*" : " ", (long long)batch,
+                   text_nbytes(arena, sizeof arena, job->plan->arena_nbytes),
+                   text_nbytes(total, sizeof total, job->budget.total),
+                   job->budget.total > job->budget.limit ? ", does not fit" : "");
+    }
+}
+
+static void print_plan(struct job *job, struct buf *out) {
     char size[32];
     buf_printf(out, "model   %s\n", text_quote(job->model.path));
     buf_printf(out, "device  %s\n", job->device_line);
@@ -70,6 +90,7 @@ static void print_plan(const struct job *job, struct buf *out) {
     plan_print_steps(job->plan, out);
     buf_puts(out, "\nmemory\n");
     budget_print(&job->budget, out);
+    print_batches(job, out);
 }
 
 static void print_plan_json(const struct job *job, struct buf *out) {
@@ -119,29 +140,10 @@ sl_status sl_job_plan(const sl_job_options *options, bool json, char **text, sl_
             print_plan_json(job, &out);
         else
             print_plan(job, &out);
-        st = give_text(&out, text, err);
+        st = job_give_text(&out, text, err);
     }
     job_unprepare(job);
     mem_free(job);
-    return st;
-}
-
-/* ---- inspect
- * -------------------------------------------------------------------------------------------------- */
-
-sl_status sl_model_inspect(const char *path, bool json, char **text, sl_error *err) {
-    struct job_model model = {0};
-    struct buf out;
-    sl_status st = job_model_open(&model, path, err);
-    if (st == SL_OK) {
-        buf_init(&out);
-        if (json)
-            graph_print_json(model.graph, &out);
-        else
-            graph_print(model.graph, &out);
-        st = give_text(&out, text, err);
-    }
-    job_model_close(&model);
     return st;
 }
 
@@ -195,7 +197,7 @@ sl_status sl_transforms_text(const char *name, bool json, char **text, sl_error 
     }
     buf_puts(&out, json ? "]\n" : "");
     if (count)
-        return give_text(&out, text, err);
+        return job_give_text(&out, text, err);
     buf_clear(&out);
     return error_set(err, SL_E_USAGE, "unknown transform '%s': 'sluice transforms' lists them",
                      text_quote(name));

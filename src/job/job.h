@@ -160,11 +160,15 @@ sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_e
 /* budget.c */
 void job_choose_widths(struct job *job);
 sl_status job_choose_batch(struct job *job, sl_error *err); /* sets plan, formatter, widths, budget */
+sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err); /* sets plan, formatter and budget */
 void budget_add_up(struct job *job);
 void budget_print(const struct budget *budget, struct buf *out);
 void job_ring_options(const struct job *job, struct ring_options *options);
 void job_tasks_options(const struct job *job, struct tasks_options *options);
 void job_output_options(const struct job *job, struct output_options *options);
+
+/* describe.c: the text is the caller's from here on. */
+sl_status job_give_text(struct buf *out, char **text, sl_error *err);
 
 /* conduct.c: opens and closes what streams; starts, watches and joins the threads. */
 sl_status job_open_streams(struct job *job, sl_error *err);
