@@ -8,12 +8,12 @@
 
 struct reader_options {
     const char *content_type;     /* NULL: by name and content */
-    const char *compression_type; /* NULL: by content; "None", "Gzip" as SageMaker says it, or "Zstd" */
+    const char *compression_type; /* NULL: by content; "None", "Gzip" as SageMaker says it, "Zstd", ... */
     struct container_options container;
 };
 
 /* What a shard would be read as, from its name and first bytes. SL_E_NOINPUT/SL_E_IO when it cannot be
- * opened, SL_E_DATA when nobody recognises it (says what it looks like: xz, zip, parquet, ...). */
+ * opened, SL_E_DATA when nobody recognises it (says what it looks like: lzip, zip, parquet, ...). */
 sl_status archive_probe(const struct shard_list *list, size_t shard, const struct reader_options *options,
                         const struct container_ops **container, const char **filter_name, sl_error *err);
 

@@ -23,9 +23,9 @@ static const struct signature refused[] = {
     {"\x28\xb5\x2f\xfd", 4, 0, "compressed twice, with zstd inside: unpack it once"},
     {"\xfd"
      "7zXZ",
-     5, 0, "compressed with xz: unpack it, or use gzip or zstd"},
-    {"BZh91AY&SY", 10, 0, "compressed with bzip2: unpack it, or use gzip or zstd"},
-    {"\x04\x22\x4d\x18", 4, 0, "compressed with lz4: unpack it, or use gzip or zstd"},
+     5, 0, "compressed twice, with xz inside: unpack it once"},
+    {"BZh91AY&SY", 10, 0, "compressed twice, with bzip2 inside: unpack it once"},
+    {"\x04\x22\x4d\x18", 4, 0, "compressed twice, with lz4 inside: unpack it once"},
     {"LZIP\x01", 5, 0, "compressed with lzip: unpack it, or use gzip or zstd"},
     {"\x1f\x9d", 2, 0, "compressed with compress: unpack it, or use gzip or zstd"},
     {"PK\x03\x04", 4, 0, "a zip archive: unpack it, or use tar"},

@@ -36,7 +36,7 @@ sl_status source_failed(const struct source *source, sl_error *err);
 struct filter; /* state of one filter instance */
 
 struct filter_ops {
-    const char *name;            /* "none", "gzip", "zstd" */
+    const char *name;            /* "none", "gzip", "zstd", "bzip2", "xz", "lz4" */
     const char *const *suffixes; /* {".gz", NULL}: taken off to find the container by name */
     size_t state_nbytes;         /* what the library behind it takes, for the plan */
     bool (*matches)(const unsigned char *head, size_t nbytes); /* by magic; NULL for none */
@@ -50,8 +50,8 @@ struct filter_ops {
     void (*close)(struct filter *filter);
 };
 
-extern const struct filter_ops filter_none, filter_gzip, filter_zstd;
+extern const struct filter_ops filter_none, filter_gzip, filter_zstd, filter_bzip2, filter_xz, filter_lz4;
 extern const struct filter_ops *const filter_table[]; /* ended by NULL; [0] is none */
-#define FILTER_COUNT 3
+#define FILTER_COUNT 6
 
 #endif

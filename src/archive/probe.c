@@ -27,18 +27,19 @@ sl_status probe_open(const struct shard_list *list, size_t shard, int *fd, sl_er
     return error_errno(err, st, errno, "cannot open shard '%s'", text_quote(name));
 }
 
-/* SageMaker's names, and Zstd. -1: by content. */
+/* SageMaker's names, and those of the other filters. -1: by content. */
 static sl_status filter_by_type(const char *type, int *filter, sl_error *err) {
-    static const char *const types[] = {"None", "Gzip", "Zstd"};
+    static const char *const types[] = {"None", "Gzip", "Zstd", "Bzip2", "Xz", "Lz4"};
     *filter = -1;
     if (!type)
         return SL_OK;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < FILTER_COUNT; i++)
         if (!strcasecmp(type, types[i])) {
             *filter = i;
             return SL_OK;
         }
-    return error_set(err, SL_E_USAGE, "unknown compression type '%s': known are None, Gzip, Zstd",
+    return error_set(err, SL_E_USAGE,
+                     "unknown compression type '%s': known are None, Gzip, Zstd, Bzip2, Xz, Lz4",
                      text_quote(type));
 }
 
