@@ -145,6 +145,10 @@ OP(one_hot)
 OP(cum_sum)
 OP(trilu)
 OP(eye_like)
+/* recurrent.c */
+OP(lstm)
+OP(gru)
+OP(rnn)
 /* affine.c */
 OP(affine)
 /* ml_tree.c */

@@ -12,12 +12,18 @@ mkdir -p $OUT
 cc -std=c11 -D_GNU_SOURCE -O2 -Iinclude -Isrc -I. -Itests/unit -o $OUT/run_cases tests/onnx/run_cases.c tests/unit/onnx_case.c \
     build/release/libsluice.a $(pkg-config --libs jansson libcrypto) -lpthread -lm
 [ -d $OUT/cases ] || "$PYTHON" tests/onnx/make_cases.py $OUT/cases 2>/dev/null
-[ -d $OUT/ort ] || "$PYTHON" tests/onnx/make_ort_cases.py $OUT/ort 2>/dev/null
+SETS="cases ort"
+for script in tests/onnx/make_ort_*.py; do # one a family: make_ort_sequence.py fills $OUT/ort_sequence
+    name=$(basename "$script" .py)
+    name=${name#make_}
+    [ "$name" = ort_cases ] && name=ort || SETS="$SETS $name"
+    [ -d $OUT/$name ] || "$PYTHON" "$script" $OUT/$name 2>/dev/null
+done
 status=0
-{ $OUT/run_cases -v $OUT/cases && $OUT/run_cases -v $OUT/ort; } >$OUT/table.txt || status=1
+for name in $SETS; do $OUT/run_cases -v $OUT/$name || status=1; done >$OUT/table.txt
 grep -v '^    refused' $OUT/table.txt
 if [ -n "${PACK:-}" ]; then
     mkdir -p tests/golden/onnx
-    { $OUT/run_cases -l $OUT/cases && $OUT/run_cases -l $OUT/ort; } | "$PYTHON" tests/onnx/pack_cases.py tests/golden/onnx/cases.tar.gz
+    for name in $SETS; do $OUT/run_cases -l $OUT/$name; done | "$PYTHON" tests/onnx/pack_cases.py tests/golden/onnx/cases.tar.gz
 fi
 exit $status
