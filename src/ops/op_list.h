@@ -149,6 +149,15 @@ OP(eye_like)
 OP(lstm)
 OP(gru)
 OP(rnn)
+/* attention.c */
+OP(attention)
+OP(flex_attention)
+/* linear_attention.c */
+OP(linear_attention)
+OP(causal_conv)
+/* rotary.c */
+OP(rotary)
+OP(ms_rotary)
 /* affine.c */
 OP(affine)
 /* ml_tree.c */
