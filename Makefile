@@ -27,7 +27,7 @@ LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcsv -ldnnl -lgomp -ldl -lpthread -lm
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check)
 
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+WARN := -Wall -Wextra -Wpedantic -Wno-psabi -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 # no contraction: a product and a sum round twice on every machine, so scores do not depend on the compiler
 BASE := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -ffp-contract=off -fno-math-errno $(LIB_CFLAGS) $(VARIANT_$(VARIANT))
 ALL_CFLAGS = $(BASE) $(WARN) -Wconversion $(CFLAGS)

@@ -1,10 +1,11 @@
 /* run_cases.c: runs all cases under DIR/<operator>/<case> and prints a table by operator.
  *
- *     run_cases [-v | -l] DIR
+ *     run_cases [-d] [-v | -l] DIR
  *
  * Every case runs in a process of its own, so that a crash is one line in the table. Exit status 1 when a
  * case failed or crashed; a refusal (an operator or dtype we do not have, said by name) is no failure. -v
- * tells why for each that did not pass. */
+ * tells why for each that did not pass, -l lists those that did; -d runs them on the cpu device, not on the
+ * references. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,6 +18,8 @@
 #include "tests/unit/onnx_case.h"
 
 enum outcome { PASSED, FAILED, REFUSED, CRASHED, OUTCOMES };
+
+static bool on_device;
 
 static bool is_hidden(const char *name) {
     return name[0] == '.';
@@ -36,7 +39,7 @@ static enum outcome run_one(const char *dir, char *why, size_t why_nbytes) {
         close(fds[0]);
         alarm(60);
         why[0] = 0;
-        enum case_result result = case_run(dir, why, why_nbytes);
+        enum case_result result = case_run(dir, on_device, why, why_nbytes);
         ssize_t n = write(fds[1], why, strlen(why));
         _exit(n < 0 ? 99 : (int)result);
     }
@@ -82,14 +85,21 @@ static void run_operator(const char *root, const char *name, char flag, size_t t
 }
 
 int main(int argc, char **argv) {
-    char flag = argc > 2 && argv[1][0] == '-' ? argv[1][1] : 0;
-    const char *root = argv[argc - 1];
+    int option;
+    char flag = 0;
     struct dirent **operators;
     size_t totals[OUTCOMES] = {0};
-    if (argc != (flag ? 3 : 2)) {
-        fprintf(stderr, "usage: run_cases [-v | -l] DIR\n");
+    while ((option = getopt(argc, argv, "dvl")) != -1) {
+        on_device = on_device || option == 'd';
+        flag = option == 'v' || option == 'l' ? (char)option : flag;
+        if (option == '?')
+            return 64;
+    }
+    if (optind + 1 != argc) {
+        fprintf(stderr, "usage: run_cases [-d] [-v | -l] DIR\n");
         return 64;
     }
+    const char *root = argv[optind];
     int n = scandir(root, &operators, visible, alphasort);
     if (n < 0) {
         perror(root);

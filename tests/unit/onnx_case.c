@@ -1,4 +1,4 @@
-/* onnx_case.c: runs a case on the references. Inputs that shapes depend on (sizes, axes) are told to the plan
+/* onnx_case.c: runs a case. Inputs that shapes depend on (sizes, axes) are told to the plan
  * beforehand, as `verify` does. */
 #include "onnx_case.h"
 
@@ -8,6 +8,7 @@
 
 #include "graph/data_set.h"
 #include "graph/run_reference.h"
+#include "infer/device.h"
 #include "ops/difference.h"
 #include "ops/rules.h"
 #include "support/mem.h"
@@ -31,14 +32,9 @@ static bool compare(const sl_tensor *got, const sl_tensor *want, const char *nam
     return d.same_shape && !d.outside;
 }
 
-static bool run_and_compare(const struct plan *plan, struct reference *reference, const struct data_set *set,
-                            char *why, size_t why_nbytes) {
-    char *input = mem_map(plan->input_nbytes), *output = mem_map(plan->output_nbytes);
-    bool passed = input && output;
-    if (passed) {
-        data_set_fill(set, plan, input);
-        reference_run(reference, input, output);
-    }
+static bool compare_outputs(const struct plan *plan, const struct data_set *set, char *output, char *why,
+                            size_t why_nbytes) {
+    bool passed = true;
     for (size_t i = 0; passed && i < plan->output_count; i++) {
         const struct plan_value *value = &plan->values[plan->outputs[i].value];
         sl_tensor got = value->tensor;
@@ -46,26 +42,65 @@ static bool run_and_compare(const struct plan *plan, struct reference *reference
         if (set->has_output[i])
             passed = compare(&got, &set->outputs[i], plan->outputs[i].name, why, why_nbytes);
     }
-    mem_unmap(input, plan->input_nbytes);
-    mem_unmap(output, plan->output_nbytes);
     return passed;
 }
 
-static enum case_result run_set(const char *dir, const struct graph *graph, char *why, size_t why_nbytes) {
+static sl_status run_reference(const struct plan *plan, void *input, void *output, sl_error *err) {
+    struct reference *reference = NULL;
+    sl_status st = reference_open(&reference, plan, err);
+    if (st == SL_OK)
+        reference_run(reference, input, output);
+    reference_close(reference);
+    return st;
+}
+
+static sl_status run_device(const struct plan *plan, void *input, void *output, sl_error *err) {
+    struct device_options options = {.precision = PRECISION_FP32, .threads = 1};
+    struct device_batch batch = {.input = input, .output = output, .row_count = plan->batch}, *done;
+    struct device *device = NULL;
+    struct program *program = NULL;
+    sl_status st = device_cpu.open(&device, 0, &options, err);
+    if (st != SL_OK)
+        return st;
+    st = device_cpu.load(device, plan, &program, err);
+    if (st == SL_OK)
+        st = device_cpu.submit(program, &batch, err);
+    if (st == SL_OK)
+        st = device_cpu.collect(program, &done, err);
+    if (program)
+        device_cpu.unload(program);
+    device_cpu.close(device);
+    return st;
+}
+
+static enum case_result run_plan(const struct plan *plan, const struct data_set *set, bool device, char *why,
+                                 size_t why_nbytes) {
+    char *input = mem_map(plan->input_nbytes), *output = mem_map(plan->output_nbytes);
+    sl_error err = {0};
+    enum case_result result = CASE_REFUSED;
+    data_set_fill(set, plan, input);
+    if ((device ? run_device : run_reference)(plan, input, output, &err) == SL_OK)
+        result = compare_outputs(plan, set, output, why, why_nbytes) ? CASE_PASSED : CASE_FAILED;
+    else
+        snprintf(why, why_nbytes, "%s", err.text);
+    mem_unmap(input, plan->input_nbytes);
+    mem_unmap(output, plan->output_nbytes);
+    return result;
+}
+
+static enum case_result run_set(const char *dir, const struct graph *graph, bool device, char *why,
+                                size_t why_nbytes) {
     static struct data_set set;
     char path[4096];
     struct plan *plan = NULL;
-    struct reference *reference = NULL;
     sl_error err = {0};
     enum case_result result = CASE_REFUSED;
     snprintf(path, sizeof path, "%s/test_data_set_0", dir);
     if (data_set_read(&set, graph, path, &err) == SL_OK &&
-        data_set_plan(&set, graph, NULL, &plan, &err) == SL_OK &&
-        reference_open(&reference, plan, &err) == SL_OK)
-        result = run_and_compare(plan, reference, &set, why, why_nbytes) ? CASE_PASSED : CASE_FAILED;
+        data_set_plan(&set, graph, NULL, &plan, &err) == SL_OK)
+        result = run_plan(plan, &set, device, why, why_nbytes);
     else
         snprintf(why, why_nbytes, "%s", err.text);
-    reference_close(reference);
     plan_close(plan);
     data_set_clear(&set);
     return result;
@@ -82,7 +117,7 @@ static void read_tolerance(const char *dir) {
         fclose(f);
 }
 
-enum case_result case_run(const char *dir, char *why, size_t why_nbytes) {
+enum case_result case_run(const char *dir, bool device, char *why, size_t why_nbytes) {
     char path[4096];
     struct graph *graph;
     sl_error err = {0};
@@ -92,7 +127,7 @@ enum case_result case_run(const char *dir, char *why, size_t why_nbytes) {
         snprintf(why, why_nbytes, "%s", err.text);
         return CASE_REFUSED;
     }
-    enum case_result result = run_set(dir, graph, why, why_nbytes);
+    enum case_result result = run_set(dir, graph, device, why, why_nbytes);
     graph_close(graph);
     return result;
 }

@@ -32,14 +32,14 @@ static void remove_all(void) {
 }
 
 /* Runs the cases of one operator; the names of those that did not pass are added to `bad`. */
-static void run_operator(const char *name, char *bad, size_t bad_nbytes) {
+static void run_operator(const char *name, bool device, char *bad, size_t bad_nbytes) {
     char dir[512], path[1024], why[1024];
     struct dirent **list;
     snprintf(dir, sizeof dir, "%s/%s", root, name);
     int n = scandir(dir, &list, visible, alphasort);
     for (int i = 0; i < n; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, list[i]->d_name);
-        if (case_run(path, why, sizeof why) != CASE_PASSED)
+        if (case_run(path, device, why, sizeof why) != CASE_PASSED)
             snprintf(bad + strlen(bad), bad_nbytes - strlen(bad), "\n%s: %s", list[i]->d_name, why);
         free(list[i]);
         cases++;
@@ -53,9 +53,11 @@ START_TEST(every_case_passes) {
     static char bad[8192];
     struct dirent **list;
     unpack();
+    *bad = 0;
+    operators = cases = 0;
     int n = scandir(root, &list, visible, alphasort);
     for (int i = 0; i < n; i++) {
-        run_operator(list[i]->d_name, bad, sizeof bad);
+        run_operator(list[i]->d_name, _i != 0, bad, sizeof bad);
         free(list[i]);
     }
     if (n >= 0)
@@ -71,7 +73,7 @@ int main(void) {
     Suite *suite = suite_create("onnx_cases");
     TCase *t = tcase_create("cases");
     tcase_set_timeout(t, 120);
-    tcase_add_test(t, every_case_passes);
+    tcase_add_loop_test(t, every_case_passes, 0, 2); /* on the references, on the cpu device */
     suite_add_tcase(suite, t);
     return harness_run(suite);
 }

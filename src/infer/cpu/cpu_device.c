@@ -208,8 +208,10 @@ static sl_status build(struct program *p, const struct device *device, sl_error 
     sl_status st = reference_fill(&p->code, err);
     if (st == SL_OK && !device->options.reference) {
         affine_fill(&p->code);
-        st = onednn_fill(&p->code, err);
+        st = rows_fill(&p->code, err);
     }
+    if (st == SL_OK && !device->options.reference)
+        st = onednn_fill(&p->code, err);
     for (size_t i = 0; st == SL_OK && i < p->code.plan->step_count; i++)
         if (p->code.steps[i].scratch_nbytes > p->code.scratch_nbytes)
             p->code.scratch_nbytes = p->code.steps[i].scratch_nbytes;

@@ -57,4 +57,7 @@ bool onednn_takes(const struct plan *plan, size_t step);
 /* affine_fast.c: the u8 and f32 cases of sluice.Affine, bit-identical to the reference. */
 void affine_fill(struct cpu_program *program);
 
+/* row_steps.c: f32 elementwise, broadcast, softmax and normalisation steps by our own kernels. */
+sl_status rows_fill(struct cpu_program *program, sl_error *err);
+
 #endif
