@@ -78,8 +78,7 @@ static void score(const struct attend *a, const struct room *r, int64_t b, int64
 
 /* Scores become weights. */
 static void weigh(const struct attend *a, double *scores, int64_t head) {
-    const double *sink = a->sink ? a->sink(a->owner, head) : NULL;
-    double largest = sink ? *sink : -(double)INFINITY, sum = 0;
+    double sink = a->sink ? a->sink(a->owner, head) : -(double)INFINITY, largest = sink, sum = 0;
     for (int64_t j = 0; j < a->keys; j++)
         if (scores[j] > largest || isnan(scores[j]))
             largest = scores[j];
@@ -87,7 +86,7 @@ static void weigh(const struct attend *a, double *scores, int64_t head) {
         scores[j] = largest == -(double)INFINITY ? 0 : exp(scores[j] - largest);
         sum += scores[j];
     }
-    sum += sink ? exp(*sink - largest) : 0;
+    sum += sink == -(double)INFINITY ? 0 : exp(sink - largest);
     for (int64_t j = 0; sum != 0 && j < a->keys; j++)
         scores[j] /= sum;
 }

@@ -26,7 +26,7 @@ struct attend {
     double (*bias)(const void *owner, int64_t b, int64_t head, int64_t i, int64_t j);
     /* One more term of the softmax's sum, as if there were a key of that score with values of zero; NULL:
      * none. */
-    const double *(*sink)(const void *owner, int64_t head);
+    double (*sink)(const void *owner, int64_t head);
     void (*store)(const void *owner, int64_t b, int64_t head, int64_t i, const double *row);
     enum attend_record recorded;
     void (*record)(const void *owner, int64_t b, int64_t head, int64_t i, const double *scores);

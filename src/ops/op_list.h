@@ -152,6 +152,12 @@ OP(rnn)
 /* attention.c */
 OP(attention)
 OP(flex_attention)
+/* attention_ms.c */
+OP(ms_attention)
+/* attention_heads.c */
+OP(multi_head_attention)
+/* attention_group.c */
+OP(group_query_attention)
 /* linear_attention.c */
 OP(linear_attention)
 OP(causal_conv)
