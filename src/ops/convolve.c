@@ -1,6 +1,7 @@
 /* convolve.c: Conv in one to three dims, with groups, dilations and padding. Each output is the bias plus
  * products summed in double in the order channel, depth, height, width, rounded once. */
 #include "ops/element.h"
+#include "ops/fuse.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 #include "ops/window.h"
@@ -36,7 +37,7 @@ static sl_status read_convolution(const struct op_call *call, struct convolution
     return st;
 }
 
-static sl_status infer(const struct op_call *call, sl_error *err) {
+sl_status convolve_infer(const struct op_call *call, sl_error *err) {
     sl_status st = SL_OK;
     for (size_t i = 0; st == SL_OK && i < (op_has_in(call, 2) ? 3 : 2); i++) {
         st = rule_dtype(call, i, OPS_REALS, err);
@@ -58,8 +59,8 @@ static sl_status infer(const struct op_call *call, sl_error *err) {
 }
 
 /* The scratch is a line of sums, one for each output of a row. */
-static sl_status prepare(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
-                         sl_error *err) {
+sl_status convolve_prepare(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
+                           sl_error *err) {
     (void)arena;
     (void)err;
     prepared->scratch_nbytes = (size_t)call->out[0]->dims[call->out[0]->rank - 1] * sizeof(double);
@@ -97,7 +98,8 @@ OPS_INLINE void sum_line(sl_dtype dtype, const struct convolution *c, const void
     }
 }
 
-OPS_INLINE void convolve(sl_dtype dtype, const struct op_call *call, const struct convolution *c) {
+OPS_INLINE void convolve(sl_dtype dtype, const struct op_call *call, const struct convolution *c,
+                         const struct fuse *fuse, const sl_tensor *residual) {
     const struct window *w = &c->w;
     const sl_tensor *x = call->in[0], *weights = call->in[1];
     int64_t channel_size = w->in[0] * w->in[1] * w->in[2];
@@ -113,14 +115,18 @@ OPS_INLINE void convolve(sl_dtype dtype, const struct op_call *call, const struc
         sum_line(dtype, c, x->data, image, weights->data, filter * filter_size, line / w->out[1],
                  line % w->out[1], sums);
         for (int64_t k = 0; k < w->out[2]; k++)
-            element_set_real(dtype, call->out[0]->data, i * w->out[2] + k, sums[k]);
+            fuse_write(dtype, fuse, residual, call->out[0]->data, i * w->out[2] + k, sums[k]);
     }
 }
 
-static void run(const struct op_call *call) {
+void convolve_run(const struct op_call *call, const struct fuse *fuse, const sl_tensor *residual) {
     struct convolution c;
     if (read_convolution(call, &c, NULL) == SL_OK)
-        ELEMENT_DISPATCH_REAL(call->in[0]->dtype, convolve, call, &c);
+        ELEMENT_DISPATCH_REAL(call->in[0]->dtype, convolve, call, &c, fuse, residual);
+}
+
+static void run(const struct op_call *call) {
+    convolve_run(call, &(struct fuse){.activation = FUSE_NONE}, NULL);
 }
 
 const struct op op_conv = {.domain = "",
@@ -131,6 +137,6 @@ const struct op op_conv = {.domain = "",
                            .min_out = 1,
                            .max_out = 1,
                            .attrs = "auto_pad dilations group kernel_shape pads strides",
-                           .infer = infer,
-                           .prepare = prepare,
+                           .infer = convolve_infer,
+                           .prepare = convolve_prepare,
                            .run = run};

@@ -164,6 +164,9 @@ OP(causal_conv)
 /* rotary.c */
 OP(rotary)
 OP(ms_rotary)
+/* fused.c */
+OP(fused_conv)
+OP(fused_linear)
 /* affine.c */
 OP(affine)
 /* ml_tree.c */
