@@ -167,6 +167,35 @@ OP(ms_rotary)
 /* fused.c */
 OP(fused_conv)
 OP(fused_linear)
+/* bias.c */
+OP(fast_gelu)
+OP(bias_gelu)
+OP(quick_gelu)
+OP(bias_add)
+OP(split_gelu)
+OP(swiglu)
+OP(bias_softmax)
+/* skip_norm.c */
+OP(skip_layer_normalization)
+OP(skip_simplified)
+OP(simplified)
+OP(embed_layer_normalization)
+/* group_norm.c */
+OP(group_norm)
+OP(skip_group_norm)
+/* matrix_ms.c */
+OP(fused_matmul)
+OP(transpose_matmul)
+OP(fused_matmul_activation)
+OP(inverse)
+/* fused_ms.c */
+OP(ms_fused_gemm)
+OP(ms_fused_conv)
+/* alias_ms.c */
+OP(ms_trilu)
+OP(ms_gather_nd)
+OP(ms_reduce_sum)
+OP(ms_expand_dims)
 /* affine.c */
 OP(affine)
 /* ml_tree.c */
