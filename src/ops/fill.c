@@ -1,4 +1,4 @@
-/* fill.c: tensors made from numbers: Shape, Size, ConstantOfShape, Range, OneHot, CumSum, Trilu, EyeLike. */
+/* fill.c: tensors made from numbers: Shape, Size, ConstantOfShape, Range, OneHot, Trilu, EyeLike. */
 #include <math.h>
 #include <string.h>
 
@@ -165,48 +165,6 @@ static void run_one_hot(const struct op_call *call) {
 }
 
 FILL(one_hot, "OneHot", 9, 3, 3, "axis")
-
-static sl_status infer_cum_sum(const struct op_call *call, sl_error *err) {
-    int64_t axis;
-    int count, at;
-    sl_status st = rule_dtype(call, 0, OPS_NUMBERS, err);
-    if (st == SL_OK)
-        st = rule_ints(call, 1, NULL, &axis, 1, &count, err);
-    if (st == SL_OK && count != 1)
-        st = error_set(err, SL_E_MODEL, "the axis is missing");
-    if (st == SL_OK)
-        st = rule_axis(axis, call->in[0]->rank, &at, err);
-    if (st == SL_OK)
-        rule_like(call, 0);
-    return st;
-}
-
-static void run_cum_sum(const struct op_call *call) {
-    const sl_tensor *x = call->in[0];
-    sl_tensor *y = call->out[0];
-    int axis = 0;
-    (void)rule_axis(element_index(call->in[1]->dtype, call->in[1]->data, 0), x->rank, &axis, NULL);
-    bool exclusive = op_attr_int(call, "exclusive", 0) != 0, reverse = op_attr_int(call, "reverse", 0) != 0;
-    int64_t n = x->dims[axis], inner = rule_product(x, axis + 1, x->rank);
-    for (int64_t line = 0, lines = rule_product(x, 0, axis) * inner; line < lines; line++) {
-        double sum = 0;
-        uint64_t whole = 0;
-        for (int64_t k = 0; k < n; k++) {
-            int64_t i = line / inner * n * inner + line % inner + (reverse ? n - 1 - k : k) * inner;
-            bool real = element_kind(x->dtype) == ELEMENT_REAL;
-            double next = sum + (real ? element_real(x->dtype, x->data, i) : 0);
-            uint64_t next_whole = whole + (real ? 0 : (uint64_t)element_index(x->dtype, x->data, i));
-            if (real)
-                element_set_real(y->dtype, y->data, i, exclusive ? sum : next);
-            else
-                element_set_unsigned(y->dtype, y->data, i, exclusive ? whole : next_whole);
-            sum = next;
-            whole = next_whole;
-        }
-    }
-}
-
-FILL(cum_sum, "CumSum", 11, 2, 2, "exclusive reverse")
 
 static sl_status infer_trilu(const struct op_call *call, sl_error *err) {
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE & ~OPS_BIT(SL_STRING), err);

@@ -1,40 +1,19 @@
-/* gather.c: Gather, GatherElements, GatherND. An index that comes from a record and lies outside the tensor
- * is taken as the nearest one inside: a run cannot fail, and must not read elsewhere. */
+/* gather.c: Gather, GatherElements, GatherND. */
 #include <string.h>
 
-#include "ops/element.h"
+#include "ops/index.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
-
-#define INDEX (OPS_BIT(SL_INT32) | OPS_BIT(SL_INT64))
-
-static int64_t index_at(const sl_tensor *indices, int64_t i, int64_t size) {
-    int64_t at = element_index(indices->dtype, indices->data, i);
-    at += at < 0 ? size : 0;
-    return at < 0 ? 0 : at >= size ? size - 1 : at;
-}
 
 static sl_status check(const struct op_call *call, int *axis, sl_error *err) {
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
     if (st == SL_OK)
-        st = rule_dtype(call, 1, INDEX, err);
+        st = rule_dtype(call, 1, OPS_INDEX, err);
     if (st == SL_OK)
         st = rule_axis(op_attr_int(call, "axis", 0), call->in[0]->rank, axis, err);
     if (st == SL_OK && !call->in[0]->dims[*axis] && rule_count(call->in[1]))
         st = error_set(err, SL_E_MODEL, "axis %d is empty", *axis);
     return st;
-}
-
-/* Constant indices are checked when the model is loaded. */
-static sl_status check_indices(const struct op_call *call, int64_t size, sl_error *err) {
-    const sl_tensor *indices = call->in[1];
-    for (int64_t i = 0, n = indices->data ? rule_count(indices) : 0; i < n; i++) {
-        int64_t at = element_index(indices->dtype, indices->data, i);
-        if (at < -size || at >= size)
-            return error_set(err, SL_E_MODEL, "index %lld is outside a dim of %lld", (long long)at,
-                             (long long)size);
-    }
-    return SL_OK;
 }
 
 #define GATHER(id, op_name, op_since, op_attrs)                                                              \
@@ -53,7 +32,7 @@ static sl_status infer_gather(const struct op_call *call, sl_error *err) {
     int axis;
     sl_status st = check(call, &axis, err);
     if (st == SL_OK)
-        st = check_indices(call, call->in[0]->dims[axis], err);
+        st = index_check(call->in[1], call->in[0]->dims[axis], err);
     if (st != SL_OK)
         return st;
     const sl_tensor *x = call->in[0], *indices = call->in[1];
@@ -91,7 +70,7 @@ static sl_status infer_gather_elements(const struct op_call *call, sl_error *err
     if (st == SL_OK)
         st = rule_rank(call, 1, call->in[0]->rank, err);
     if (st == SL_OK)
-        st = check_indices(call, call->in[0]->dims[axis], err);
+        st = index_check(call->in[1], call->in[0]->dims[axis], err);
     for (int i = 0; st == SL_OK && i < call->in[0]->rank; i++)
         if (i != axis && call->in[1]->dims[i] > call->in[0]->dims[i])
             st = error_set(err, SL_E_MODEL, "dim %d of the indices is larger than the input's", i);
@@ -126,7 +105,7 @@ static sl_status infer_gather_nd(const struct op_call *call, sl_error *err) {
     int64_t batch = op_attr_int(call, "batch_dims", 0);
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
     if (st == SL_OK)
-        st = rule_dtype(call, 1, INDEX, err);
+        st = rule_dtype(call, 1, OPS_INDEX, err);
     if (st == SL_OK && (batch < 0 || batch >= x->rank || batch >= indices->rank ||
                         indices->dims[indices->rank - 1] > x->rank - batch))
         st = error_set(err, SL_E_MODEL, "the indices do not fit input 0");

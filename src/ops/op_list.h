@@ -132,19 +132,30 @@ OP(depth_to_space)
 OP(space_to_depth)
 /* pad.c */
 OP(pad)
+/* center_crop_pad.c */
+OP(center_crop_pad)
 /* gather.c */
 OP(gather)
 OP(gather_elements)
 OP(gather_nd)
+/* scatter.c */
+OP(scatter)
+OP(scatter_elements)
+OP(scatter_nd)
+OP(tensor_scatter)
+/* reverse_sequence.c */
+OP(reverse_sequence)
 /* fill.c */
 OP(shape)
 OP(size)
 OP(constant_of_shape)
 OP(range)
 OP(one_hot)
-OP(cum_sum)
 OP(trilu)
 OP(eye_like)
+/* cumulate.c */
+OP(cum_sum)
+OP(cum_prod)
 /* recurrent.c */
 OP(lstm)
 OP(gru)
