@@ -16,6 +16,8 @@ uint64_t work_flops(const struct op *op, const struct op_call *call) {
     const sl_tensor *x = call->in_count ? call->in[0] : NULL, *w = call->in_count > 1 ? call->in[1] : NULL;
     if (!strcmp(op->name, "Conv"))
         return times(2 * outs, (uint64_t)rule_product(w, 1, w->rank));
+    if (!strcmp(op->name, "ConvTranspose"))
+        return times(2 * (uint64_t)rule_count(x), (uint64_t)rule_product(w, 1, w->rank));
     if (!strcmp(op->name, "Gemm"))
         return times(2 * outs, (uint64_t)x->dims[op_attr_int(call, "transA", 0) ? 0 : 1]);
     if (!strcmp(op->name, "MatMul"))

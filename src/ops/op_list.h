@@ -80,6 +80,10 @@ OP(gemm)
 OP(matmul)
 /* convolve.c */
 OP(conv)
+/* convolve_transposed.c */
+OP(conv_transpose)
+/* convolve_deformed.c */
+OP(deform_conv)
 /* pool.c */
 OP(max_pool)
 OP(average_pool)
@@ -87,6 +91,9 @@ OP(lp_pool)
 OP(global_max_pool)
 OP(global_average_pool)
 OP(global_lp_pool)
+/* unpool.c */
+OP(max_unpool)
+OP(col2im)
 /* normalize.c */
 OP(batch_normalization)
 OP(layer_normalization)
@@ -145,6 +152,17 @@ OP(scatter_nd)
 OP(tensor_scatter)
 /* reverse_sequence.c */
 OP(reverse_sequence)
+/* resize.c */
+OP(upsample)
+OP(resize)
+/* grid_sample.c */
+OP(grid_sample)
+OP(ms_grid_sample)
+OP(affine_grid)
+/* roi.c */
+OP(roi_align)
+OP(max_roi_pool)
+OP(crop_and_resize)
 /* fill.c */
 OP(shape)
 OP(size)

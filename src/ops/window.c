@@ -88,3 +88,63 @@ sl_status window_read(const struct op_call *call, const int64_t *kernel, bool ce
     }
     return st;
 }
+
+/* Padding that a transposed window needs to come to `wish`; what is missing stays zero at the end. */
+static void place_transposed(struct window *w, int d, int64_t full, int64_t wish, bool upper) {
+    int64_t total = full > wish ? full - wish : 0;
+    w->pad[d] = upper ? total / 2 : total - total / 2;
+    w->pad_end[d] = total - w->pad[d];
+    w->out[d] = wish;
+}
+
+sl_status window_read_transposed(const struct op_call *call, const int64_t *kernel, struct window *w,
+                                 sl_error *err) {
+    int64_t stride[WINDOW_DIMS], dilation[WINDOW_DIMS], pads[2 * WINDOW_DIMS], more[WINDOW_DIMS],
+        wish[2 + WINDOW_DIMS];
+    int n = call->in[0]->rank - 2, wishes;
+    if (n < 1 || n > WINDOW_DIMS)
+        return error_set(err, SL_E_MODEL, "input 0 has %d dims, expected 3 to 5", call->in[0]->rank);
+    sl_status st = read_list(call, "strides", n, 1, 1, stride, err);
+    if (st == SL_OK)
+        st = read_list(call, "dilations", n, 1, 1, dilation, err);
+    if (st == SL_OK)
+        st = read_list(call, "pads", 2 * n, 0, 0, pads, err);
+    if (st == SL_OK)
+        st = read_list(call, "output_padding", n, 0, 0, more, err);
+    if (st == SL_OK)
+        st = rule_ints(call, SIZE_MAX, "output_shape", wish, 2 + WINDOW_DIMS, &wishes, err);
+    if (st == SL_OK && wishes > 0 && wishes != n && wishes != n + 2)
+        st = error_set(err, SL_E_MODEL, "attribute 'output_shape' has %d numbers, expected %d", wishes, n);
+    if (st != SL_OK)
+        return st;
+    bool upper = op_attr_is(call, "auto_pad", "SAME_UPPER", "NOTSET");
+    bool lower = op_attr_is(call, "auto_pad", "SAME_LOWER", "NOTSET");
+    bool valid = op_attr_is(call, "auto_pad", "VALID", "NOTSET");
+    *w = (struct window){.spatial = n};
+    for (int d = 0; d < WINDOW_DIMS; d++) {
+        int i = d - (WINDOW_DIMS - n);
+        w->in[d] = i < 0 ? 1 : call->in[0]->dims[i + 2];
+        w->kernel[d] = i < 0 ? 1 : kernel[i];
+        w->stride[d] = i < 0 ? 1 : stride[i];
+        w->dilation[d] = i < 0 ? 1 : dilation[i];
+        w->out[d] = 1;
+        if (w->kernel[d] < 1 || w->kernel[d] > WINDOW_MOST || w->in[d] < 1 || w->in[d] > WINDOW_MOST)
+            return error_set(err, SL_E_MODEL, "a kernel of %lld over an input of %lld has no output",
+                             (long long)w->kernel[d], (long long)w->in[d]);
+        if (i < 0)
+            continue;
+        int64_t full = (w->in[d] - 1) * w->stride[d] + more[i] + (w->kernel[d] - 1) * w->dilation[d] + 1;
+        if (wishes > 0)
+            place_transposed(w, d, full, wish[wishes - n + i], upper);
+        else if (upper || lower)
+            place_transposed(w, d, full, w->in[d] * w->stride[d], upper);
+        else {
+            w->pad[d] = valid ? 0 : pads[i];
+            w->pad_end[d] = valid ? 0 : pads[i + n];
+            w->out[d] = full - w->pad[d] - w->pad_end[d];
+        }
+        if (w->out[d] < 1 || w->out[d] > WINDOW_MOST)
+            return error_set(err, SL_E_MODEL, "the output would have a dim of %lld", (long long)w->out[d]);
+    }
+    return SL_OK;
+}

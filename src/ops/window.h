@@ -18,6 +18,12 @@ struct window {
 sl_status window_read(const struct op_call *call, const int64_t *kernel, bool ceil_mode, struct window *w,
                       sl_error *err);
 
+/* The same for ConvTranspose, where a window stands around each input position and the output is what they
+ * cover: in[d] positions, out[d] = (in - 1) * stride + (kernel - 1) * dilation + 1 less the padding, with the
+ * attributes output_padding and output_shape. */
+sl_status window_read_transposed(const struct op_call *call, const int64_t *kernel, struct window *w,
+                                 sl_error *err);
+
 /* Input coordinates that output position `at` of dim `d` reads: first + i * dilation for i in [*from, *to).
  */
 static inline int64_t window_range(const struct window *w, int d, int64_t at, int64_t *from, int64_t *to) {
