@@ -1,4 +1,4 @@
-/* normalize.c: BatchNormalization (inference), InstanceNormalization, LayerNormalization, GroupNormalization,
+/* normalize.c: BatchNormalization, InstanceNormalization, LayerNormalization, GroupNormalization,
  * RMSNormalization, LpNormalization and LRN. Means and variances in double over the values as they are, so
  * that large offsets do no harm. */
 #include <math.h>
@@ -19,6 +19,10 @@ static double read(const sl_tensor *t, int64_t i) {
     return element_real(t->dtype, t->data, i);
 }
 
+static bool is_training(const struct op_call *call) {
+    return op_attr_int(call, "training_mode", 0) != 0;
+}
+
 /* BatchNormalization: one scale and offset a channel, known when the model was trained. */
 static sl_status infer_batch(const struct op_call *call, sl_error *err) {
     sl_status st = all_reals(call, err);
@@ -29,26 +33,56 @@ static sl_status infer_batch(const struct op_call *call, sl_error *err) {
         st = rule_vector(call, i, channels, err);
     if (st != SL_OK)
         return st;
-    if (op_attr_int(call, "training_mode", 0) || !op_attr_int(call, "spatial", 1))
-        return error_set(err, SL_E_MODEL, "training mode and 'spatial' 0 are not for inference");
-    for (size_t i = 1; i < call->out_count; i++)
-        if (call->out[i])
+    if (!op_attr_int(call, "spatial", 1))
+        return error_set(err, SL_E_MODEL, "attribute 'spatial' 0 is not for inference");
+    for (size_t i = 1; i < call->out_count; i++) {
+        if (call->out[i] && (!is_training(call) || i > 2))
             return error_set(err, SL_E_MODEL, "output %zu exists only in training", i);
+        if (call->out[i])
+            rule_set(call->out[i], call->in[i + 2]->dtype, 1, &channels);
+    }
     rule_like(call, 0);
     return SL_OK;
+}
+
+/* Mean and variance of channel `c` over the batch, in training: that is what is taken off, and what the
+ * running ones move towards. */
+static void measure_channel(const struct op_call *call, int64_t c, int64_t size, double *mean,
+                            double *variance) {
+    const sl_tensor *x = call->in[0];
+    double momentum = (double)op_attr_float(call, "momentum", 0.9f), sum = 0, squares = 0;
+    int64_t channels = rule_count(call->in[1]), n = x->dims[0] * size;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 0; i < n; i++) {
+            double value = read(x, (i / size * channels + c) * size + i % size);
+            squares += pass ? (value - sum) * (value - sum) : 0;
+            sum += pass ? 0 : value;
+        }
+        sum /= pass ? 1 : (double)n;
+    }
+    const double now[2] = {sum, squares / (double)n};
+    for (size_t i = 1; i < 3; i++)
+        if (op_has_out(call, i))
+            element_set_real(call->out[i]->dtype, call->out[i]->data, c,
+                             read(call->in[i + 2], c) * momentum + now[i - 1] * (1 - momentum));
+    *mean = now[0];
+    *variance = now[1];
 }
 
 OPS_INLINE void normalize_batch(sl_dtype dtype, const struct op_call *call) {
     const sl_tensor *x = call->in[0];
     double epsilon = (double)op_attr_float(call, "epsilon", 1e-5f);
     int64_t channels = x->rank > 1 ? x->dims[1] : 1, size = rule_product(x, x->rank > 1 ? 2 : 1, x->rank);
-    for (int64_t line = 0, lines = size ? rule_count(x) / size : 0; line < lines; line++) {
-        int64_t c = line % channels;
-        double scale = read(call->in[1], c) / sqrt(read(call->in[4], c) + epsilon);
-        double mean = read(call->in[3], c), offset = read(call->in[2], c);
-        for (int64_t i = line * size; i < (line + 1) * size; i++)
-            element_set_real(dtype, call->out[0]->data, i,
-                             (element_real(dtype, x->data, i) - mean) * scale + offset);
+    int64_t rows = size ? rule_count(x) / size / channels : 0;
+    for (int64_t c = 0; c < channels; c++) {
+        double mean = read(call->in[3], c), variance = read(call->in[4], c), offset = read(call->in[2], c);
+        if (is_training(call))
+            measure_channel(call, c, size, &mean, &variance);
+        double scale = read(call->in[1], c) / sqrt(variance + epsilon);
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t i = (row * channels + c) * size, end = i + size; i < end; i++)
+                element_set_real(dtype, call->out[0]->data, i,
+                                 (element_real(dtype, x->data, i) - mean) * scale + offset);
     }
 }
 

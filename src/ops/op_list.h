@@ -102,10 +102,15 @@ OP(instance_normalization)
 OP(group_normalization)
 OP(lp_normalization)
 OP(lrn)
+/* mean_variance.c */
+OP(mean_variance)
 /* softmax.c */
 OP(softmax)
 OP(log_softmax)
 OP(hardmax)
+/* loss.c */
+OP(likelihood_loss)
+OP(entropy_loss)
 /* reduce.c */
 OP(reduce_sum)
 OP(reduce_mean)
@@ -174,6 +179,19 @@ OP(eye_like)
 /* cumulate.c */
 OP(cum_sum)
 OP(cum_prod)
+/* einsum.c */
+OP(einsum)
+/* determinant.c */
+OP(det)
+/* fourier.c */
+OP(dft_17)
+OP(dft)
+OP(stft)
+/* signal_window.c */
+OP(hann_window)
+OP(hamming_window)
+OP(blackman_window)
+OP(mel_weight_matrix)
 /* recurrent.c */
 OP(lstm)
 OP(gru)

@@ -2,6 +2,7 @@
  * Unsqueeze, Dropout (inference), ZipMap. A plan drops them where it can; where one runs, it copies. */
 #include <string.h>
 
+#include "ops/element.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 
@@ -130,12 +131,21 @@ static sl_status infer_unsqueeze(const struct op_call *call, sl_error *err) {
 
 VIEW(unsqueeze, "", "Unsqueeze", 2, 1, "axes", infer_unsqueeze, run_copy)
 
+/* True when nothing can be dropped: outside training, or at a ratio of zero. */
+static bool drops_nothing(const struct op_call *call) {
+    const sl_tensor *ratio = op_has_in(call, 1) ? call->in[1] : NULL;
+    if (!op_has_in(call, 2) || (call->in[2]->data && !*(const uint8_t *)call->in[2]->data))
+        return true;
+    return ratio && ratio->data && rule_count(ratio) == 1 &&
+           element_number(ratio->dtype, ratio->data, 0) == 0;
+}
+
 /* Dropout passes everything on outside training; the mask, where asked for, is all true. */
 static sl_status infer_dropout(const struct op_call *call, sl_error *err) {
     sl_status st = rule_dtype(call, 0, OPS_REALS, err);
     if (st != SL_OK)
         return st;
-    if (op_has_in(call, 2) && (!call->in[2]->data || *(const uint8_t *)call->in[2]->data))
+    if (!drops_nothing(call))
         return error_set(err, SL_E_MODEL, "training mode is not for inference");
     rule_like(call, 0);
     if (op_has_out(call, 1))

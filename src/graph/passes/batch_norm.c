@@ -55,6 +55,8 @@ static bool match(struct work *w, struct pair *p, const uint32_t *uses, const ui
     if (!p->weights)
         return false;
     struct op_call call = work_call(w, p->norm);
+    if (op_attr_int(&call, "training_mode", 0)) /* then the batch says what is taken off */
+        return false;
     p->epsilon = (double)op_attr_float(&call, "epsilon", 1e-5f);
     p->scale = params[0]->data;
     p->offset = params[1]->data;
