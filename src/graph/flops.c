@@ -10,7 +10,7 @@ static uint64_t times(uint64_t a, uint64_t b) {
 }
 
 uint64_t work_flops(const struct op *op, const struct op_call *call) {
-    if (*op->domain || !call->out_count || !call->out[0])
+    if ((*op->domain && strcmp(op->domain, "sluice") != 0) || !call->out_count || !call->out[0])
         return 0;
     uint64_t outs = (uint64_t)rule_count(call->out[0]);
     const sl_tensor *x = call->in_count ? call->in[0] : NULL, *w = call->in_count > 1 ? call->in[1] : NULL;
@@ -20,7 +20,7 @@ uint64_t work_flops(const struct op *op, const struct op_call *call) {
         return times(2 * (uint64_t)rule_count(x), (uint64_t)rule_product(w, 1, w->rank));
     if (!strcmp(op->name, "Gemm"))
         return times(2 * outs, (uint64_t)x->dims[op_attr_int(call, "transA", 0) ? 0 : 1]);
-    if (!strcmp(op->name, "MatMul"))
+    if (!strcmp(op->name, "MatMul") || !strcmp(op->name, "Linear"))
         return times(2 * outs, (uint64_t)x->dims[x->rank - 1]);
     return 0;
 }

@@ -10,13 +10,26 @@
 #include "support/mem.h"
 #include "support/text.h"
 
-static sl_status run_passes(struct work *w, sl_error *err) {
-    static sl_status (*const passes[])(struct work *, sl_error *) = {
-        pass_dead_code, pass_identity, pass_batch_norm, pass_common, pass_dead_code};
+typedef sl_status pass_fn(struct work *w, sl_error *err);
+
+static sl_status run_list(struct work *w, pass_fn *const *passes, sl_error *err) {
     sl_status st = SL_OK;
-    for (size_t i = 0; st == SL_OK && i < sizeof passes / sizeof *passes; i++)
-        st = passes[i](w, err);
+    for (; st == SL_OK && *passes; passes++)
+        st = (*passes)(w, err);
     return st;
+}
+
+static sl_status run_passes(struct work *w, sl_error *err) {
+    static pass_fn *const simple[] = {pass_dead_code,  pass_identity, pass_common, pass_dead_code,
+                                      pass_batch_norm, pass_gelu,     pass_swish,  NULL};
+    static pass_fn *const fusing[] = {pass_fuse_conv, pass_fuse_linear, NULL};
+    static pass_fn *const last[] = {pass_dead_code, NULL};
+    if (w->options->no_passes)
+        return SL_OK;
+    sl_status st = run_list(w, simple, err);
+    if (st == SL_OK && w->options->fuse)
+        st = run_list(w, fusing, err);
+    return st == SL_OK ? run_list(w, last, err) : st;
 }
 
 /* An output that is a constant, an input, or another output too needs a copy to stand in its own block. */

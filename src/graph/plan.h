@@ -72,6 +72,8 @@ struct plan_options {
     const char *const *dim_names;          /* --dim NAME=VALUE */
     const int64_t *dim_values;
     size_t dim_count;
+    bool no_passes; /* the model as it is, for tests: constants are folded all the same */
+    bool fuse;      /* into sluice.Conv and sluice.Linear, for devices that have them */
     /* For `verify` and tests of single operators. */
     bool free_rows; /* dim 0 need not be the batch */
     const sl_tensor *const

@@ -148,7 +148,7 @@ static sl_status copy_values(struct work *w, sl_error *err) {
 
 sl_status work_open(struct work *w, const struct graph *graph, const struct plan_options *options,
                     struct arena *arena, sl_error *err) {
-    size_t widest = 1;
+    size_t widest = 8; /* what passes make has up to 7 */
     *w = (struct work){.graph = graph, .options = options, .arena = arena};
     /* constants may grow when they are folded, but not without bound */
     w->folded_limit = ((size_t)256 << 20) + 4 * graph->file_nbytes;

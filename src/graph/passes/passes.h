@@ -9,6 +9,13 @@
 sl_status pass_identity(struct work *w, sl_error *err);
 /* BatchNormalization behind Conv or Gemm with constant weights becomes part of the weights. */
 sl_status pass_batch_norm(struct work *w, sl_error *err);
+/* The erf and tanh forms of GELU become Gelu. */
+sl_status pass_gelu(struct work *w, sl_error *err);
+/* x * sigmoid(x), x * tanh(softplus(x)), x * hardsigmoid(x) become Swish, Mish, HardSwish. */
+sl_status pass_swish(struct work *w, sl_error *err);
+/* Conv, MatMul and Gemm with constant weights take in bias, factors, residual and activation. */
+sl_status pass_fuse_conv(struct work *w, sl_error *err);
+sl_status pass_fuse_linear(struct work *w, sl_error *err);
 /* Of nodes that compute the same, one stays. */
 sl_status pass_common(struct work *w, sl_error *err);
 /* Nodes that nobody needs go, and so do outputs that may be left out. */
