@@ -70,6 +70,16 @@ static size_t bind_symbols(const struct data_set *set, const struct graph *graph
     return count;
 }
 
+static size_t text_of(const sl_tensor *t) {
+    size_t nbytes = 0;
+    int64_t count = 0;
+    if (t->dtype == SL_STRING && !sl_shape_count(t->rank, t->dims, &count))
+        return 0;
+    for (int64_t i = 0; i < count; i++)
+        nbytes += ((const sl_string *)t->data)[i].nbytes;
+    return nbytes;
+}
+
 static bool is_real(sl_dtype dtype) {
     return dtype == SL_FLOAT || dtype == SL_DOUBLE || dtype == SL_FLOAT16 || dtype == SL_BFLOAT16;
 }
@@ -81,6 +91,9 @@ sl_status data_set_plan(const struct data_set *set, const struct graph *graph,
     int64_t sizes[DATA_SET_PORTS * SL_MAX_RANK];
     struct plan_options options = base ? *base : (struct plan_options){0};
     options.free_rows = true;
+    options.text_row_nbytes = 1;
+    for (size_t i = 0; i < graph->input_count; i++)
+        options.text_row_nbytes += text_of(&set->inputs[i]);
     options.batch = graph->input_count && set->inputs[0].rank ? set->inputs[0].dims[0] : 0;
     options.fixed = fixed;
     options.dim_names = names;

@@ -79,6 +79,9 @@ static sl_status fold_node(struct work *w, struct work_node *node, sl_error *err
         for (size_t i = 0; i < node->out_count; i++)
             if (call.out[i] && !(call.out[i]->data = arena_alloc(w->arena, rule_nbytes(call.out[i]) + 1, 1)))
                 return work_out_of_memory(err);
+        size_t room = text_room(node->op, &call);
+        if (room && !(call.text = arena_alloc(w->arena, room, 1)))
+            return work_out_of_memory(err);
         sl_status st = reference_run_node(&call, node->op, &inner);
         if (st != SL_OK)
             return in_node(w, node, st, &inner, err);

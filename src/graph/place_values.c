@@ -159,6 +159,10 @@ static void place_ports(struct placer *p) {
         value->offset = plan->output_nbytes;
         plan->output_nbytes += align(value->nbytes);
     }
+    for (size_t i = 0; i < plan->output_count; i++) {
+        plan->outputs[i].text_offset = plan->output_nbytes;
+        plan->output_nbytes += align(plan->outputs[i].text_nbytes);
+    }
 }
 
 static void finish(struct placer *p) {

@@ -176,6 +176,8 @@ sl_status plan_make(struct plan **out, const struct graph *graph, const struct p
     if (st == SL_OK)
         st = emit(&w, plan, err);
     if (st == SL_OK)
+        st = plan_texts(plan, options, err);
+    if (st == SL_OK)
         st = place_values(plan, err);
     if (st == SL_OK)
         *out = plan;

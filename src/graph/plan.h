@@ -31,7 +31,8 @@ struct plan_step {
     int64_t opset;
     uint32_t *in, *out; /* values or PLAN_NONE */
     size_t in_count, out_count;
-    uint64_t flops; /* 2 per multiply-add; 0 where nobody counts */
+    uint64_t flops;     /* 2 per multiply-add; 0 where nobody counts */
+    size_t text_offset; /* of the bytes of the texts it makes, in a batch's text room */
 };
 
 /* An input as the slot holds it (after chains), and a model output. */
@@ -39,6 +40,9 @@ struct plan_port {
     const char *name;
     uint32_t value;
     size_t row_nbytes;
+    /* A string output: the longest text it can have, and where the texts that steps made for it are kept in
+     * the output block (text_nbytes 0: none is made, all belong to the model or to the slot's input). */
+    size_t text_longest, text_offset, text_nbytes;
 };
 
 struct plan {
@@ -53,6 +57,8 @@ struct plan {
     size_t input_nbytes, output_nbytes; /* of a slot's blocks */
     size_t arena_nbytes;                /* of one batch in flight */
     size_t peak_live_nbytes;            /* the least an arena could be */
+    size_t text_nbytes;                 /* of the texts that steps make, of one batch in flight */
+    size_t text_row_nbytes;             /* text that one row may bring; 0 without string inputs */
     size_t weight_nbytes;               /* constants that steps read */
     uint64_t flops;                     /* of one batch */
 };
@@ -74,6 +80,7 @@ struct plan_options {
     size_t dim_count;
     bool no_passes; /* the model as it is, for tests: constants are folded all the same */
     bool fuse;      /* into sluice.Conv and sluice.Linear, for devices that have them */
+    size_t text_row_nbytes; /* text that one record may bring: string inputs are planned for it */
     /* For `verify` and tests of single operators. */
     bool free_rows; /* dim 0 need not be the batch */
     const sl_tensor *const
@@ -88,6 +95,10 @@ int64_t graph_fixed_batch(const struct graph *graph);
 sl_status plan_make(struct plan **plan, const struct graph *graph, const struct plan_options *options,
                     sl_error *err);
 void plan_close(struct plan *plan);
+
+/* After the steps have run: moves texts that they made and that go out into the output block, so that the
+ * next batch may begin. */
+void plan_keep_texts(const struct plan *plan, void *output);
 
 /* The steps as a table: name, operator, output shape, place and bytes. */
 void plan_print_steps(const struct plan *plan, struct buf *out);

@@ -13,6 +13,7 @@ struct reference {
     const sl_tensor **in;         /* room for one call */
     sl_tensor **out;
     void *arena, *scratch;
+    char *text;
     size_t scratch_nbytes;
 };
 
@@ -47,7 +48,8 @@ static struct op_call step_call(struct reference *r, const struct plan_step *ste
                             .in_count = step->in_count,
                             .out = r->out,
                             .out_count = step->out_count,
-                            .scratch = r->scratch};
+                            .scratch = r->scratch,
+                            .text = r->text ? r->text + step->text_offset : NULL};
 }
 
 static sl_status prepare_steps(struct reference *r, sl_error *err) {
@@ -65,7 +67,8 @@ static sl_status prepare_steps(struct reference *r, sl_error *err) {
     }
     r->scratch = mem_map(r->scratch_nbytes);
     r->arena = mem_map(plan->arena_nbytes);
-    return r->scratch && r->arena ? SL_OK : work_out_of_memory(err);
+    r->text = mem_map(plan->text_nbytes);
+    return r->scratch && r->arena && r->text ? SL_OK : work_out_of_memory(err);
 }
 
 sl_status reference_open(struct reference **reference, const struct plan *plan, sl_error *err) {
@@ -99,6 +102,8 @@ void reference_close(struct reference *r) {
         mem_unmap(r->scratch, r->scratch_nbytes);
     if (r->arena)
         mem_unmap(r->arena, r->plan->arena_nbytes);
+    if (r->text)
+        mem_unmap(r->text, r->plan->text_nbytes);
     arena_clear(&r->memory);
     mem_free(r);
 }
@@ -115,4 +120,5 @@ void reference_run(struct reference *r, void *input, void *output) {
         call.state = r->prepared[i].state;
         plan->steps[i].op->run(&call);
     }
+    plan_keep_texts(plan, output);
 }

@@ -65,7 +65,8 @@ struct op_call work_call(struct work *w, const struct work_node *node) {
                             .in = w->call_in,
                             .in_count = node->in_count,
                             .out = w->call_out,
-                            .out_count = node->out_count};
+                            .out_count = node->out_count,
+                            .text_limit = w->options->text_row_nbytes};
 }
 
 /* The step that a chain left to the device: staged rows in, the model's input out. */

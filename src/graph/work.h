@@ -67,6 +67,11 @@ sl_status reference_run_node(struct op_call *call, const struct op *op, sl_error
 /* Multiply-adds of a node times two, where they are counted. flops.c */
 uint64_t work_flops(const struct op *op, const struct op_call *call);
 
+/* Plans the room for texts that steps make. plan_text.c */
+sl_status plan_texts(struct plan *plan, const struct plan_options *options, sl_error *err);
+/* The same for a node whose inputs are constants: the room it needs. */
+size_t text_room(const struct op *op, const struct op_call *call);
+
 /* Gives every value of the plan its place; drops views that need no copy. place.c */
 sl_status place_values(struct plan *plan, sl_error *err);
 

@@ -52,6 +52,13 @@ struct op_call {
     size_t out_count;
     const void *state; /* from prepare, or NULL */
     void *scratch;     /* op_prepared.scratch_nbytes, 64-byte aligned; private to the caller's thread */
+    char *text; /* room for the bytes of the texts it makes, as op.text bounds them; kept for the batch */
+    size_t text_limit; /* while shapes are inferred: the longest text that a record may bring */
+};
+
+/* What is known of the texts in a string tensor: bytes of the longest, and of all of them together. */
+struct op_text {
+    size_t longest, total;
 };
 
 /* What prepare made of a node: repacked weights or tables, and the scratch a run needs. */
@@ -75,6 +82,10 @@ struct op {
                          sl_error *err);
     /* Computes the outputs. Cannot fail; everything was checked. Any thread. */
     void (*run)(const struct op_call *call);
+    /* For operators that make texts of their own: the bounds of output 0, given those of the inputs (zeros
+     * where an input is no string tensor); returns the room it needs. NULL: texts of its outputs are those of
+     * its inputs or attributes. */
+    size_t (*text)(const struct op_call *call, const struct op_text *in, struct op_text *out);
     bool elementwise; /* output 0 may take the place of input 0 */
     bool view;        /* output 0 is input 0's bytes, at most under another shape */
 };

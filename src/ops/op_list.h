@@ -258,3 +258,21 @@ OP(imputer)
 OP(binarizer)
 OP(extractor)
 OP(vectorizer)
+/* ml_category.c */
+OP(label_encoder)
+OP(category_mapper)
+OP(one_hot_encoder)
+/* string.c */
+OP(string_concat)
+OP(string_split)
+/* string_normalize.c */
+OP(string_normalizer)
+/* regex_match.c */
+OP(regex_full_match)
+/* tokenize.c */
+OP(tokenizer)
+/* ml_ngram.c */
+OP(tf_idf_vectorizer)
+/* ml_svm.c */
+OP(svm_classifier)
+OP(svm_regressor)

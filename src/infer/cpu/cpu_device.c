@@ -94,7 +94,8 @@ static bool cpu_supports(const struct device *device, const struct plan *plan, s
 
 static void cpu_memory(const struct device *device, const struct plan *plan, struct device_memory *memory) {
     unsigned threads = device->options.threads;
-    *memory = (struct device_memory){.arena_nbytes = threads * (plan->arena_nbytes + (64u << 10))};
+    *memory = (struct device_memory){.arena_nbytes =
+                                         threads * (plan->arena_nbytes + plan->text_nbytes + (64u << 10))};
     if (device->options.reference)
         return;
     memory->weights_nbytes = onednn_packed_nbytes(plan);

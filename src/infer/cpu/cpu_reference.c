@@ -79,11 +79,12 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
     *f = (struct cpu_frame){.plan = plan, .thread = thread};
     f->arena = mem_map(plan->arena_nbytes);
     f->scratch = mem_map(p->scratch_nbytes);
+    f->text = mem_map(plan->text_nbytes);
     f->values = copy_values(plan);
     /* calls and their pointers in one block */
     f->calls =
         mem_alloc(1, (plan->step_count + 1) * sizeof *f->calls + slot_count(plan) * sizeof(sl_tensor *));
-    if (!f->arena || !f->scratch || !f->values || !f->calls) {
+    if (!f->arena || !f->scratch || !f->text || !f->values || !f->calls) {
         frame_close(f, p);
         return error_set(err, SL_E_MEMORY, "out of memory for a compute thread's arena");
     }
@@ -92,6 +93,7 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
         bind_call(plan, i, f->values, slots, &f->calls[i]);
         f->calls[i].state = p->steps[i].state;
         f->calls[i].scratch = f->scratch;
+        f->calls[i].text = f->text + plan->steps[i].text_offset;
         slots += plan->steps[i].in_count + plan->steps[i].out_count;
     }
     for (size_t i = 0; i < plan->value_count; i++)
@@ -103,6 +105,7 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
 void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
     mem_unmap(f->arena, p->plan->arena_nbytes);
     mem_unmap(f->scratch, p->scratch_nbytes);
+    mem_unmap(f->text, p->plan->text_nbytes);
     mem_free(f->values);
     mem_free(f->calls);
     *f = (struct cpu_frame){0};
@@ -120,4 +123,5 @@ void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, vo
     for (size_t i = 0; i < plan->step_count; i++)
         if (p->steps[i].run)
             p->steps[i].run(&p->steps[i], f);
+    plan_keep_texts(plan, output);
 }

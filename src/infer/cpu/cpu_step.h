@@ -23,6 +23,7 @@ struct cpu_frame {
     const struct plan *plan;
     unsigned thread;
     void *arena, *scratch;
+    char *text;            /* of the texts that steps make */
     sl_tensor *values;     /* [value_count]; data of inputs and outputs set for each batch */
     struct op_call *calls; /* [step_count] */
 };
