@@ -116,7 +116,8 @@ static struct taps find_taps(const struct sampling *s, double x, int64_t size) {
     double least = s->corners ? 0 : -0.5, most = (double)(size - 1) - least;
     x = to_pixels(s, x, size);
     x = s->mode == SAMPLE_NEAREST ? rint(x) : x;
-    if (s->padding == PAD_BORDER && (x < least || x > most))
+    /* the border holds positions back, but of a cubic only its pixels: so torch and ONNX Runtime have it */
+    if (s->mode != SAMPLE_CUBIC && s->padding == PAD_BORDER && (x < least || x > most))
         x = fmin(fmax(x, 0), (double)(size - 1));
     else if (s->padding == PAD_REFLECTION)
         x = rounded(s, reflect(x, least, most));

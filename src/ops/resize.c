@@ -10,7 +10,7 @@
 #include "ops/rules.h"
 #include "ops/strided.h"
 
-/* Where output position `x` of an axis lies in the input; *outside when beyond the region. */
+/* Where output position `at` of an axis lies in the input; *outside when beyond the region. */
 static double source(const struct resize_request *r, int d, int64_t in, int64_t at, bool *outside) {
     double x = (double)at, n = (double)in, out = r->scale[d] * n, start = r->roi[0][d], end = r->roi[1][d];
     *outside = false;
@@ -30,6 +30,24 @@ static double source(const struct resize_request *r, int d, int64_t in, int64_t 
         return x;
     default:
         return (x + 0.5) / r->scale[d] - 0.5;
+    }
+}
+
+/* The same as one computes it in float, where a scale of 5/3 is not a little less than 5/3: which pixel is
+ * nearest must not hang on the eighth digit of a scale that a file holds with seven. */
+static double source_nearest(const struct resize_request *r, int d, int64_t in, int64_t at, bool *outside) {
+    float x = (float)at, scale = (float)r->scale[d];
+    switch (r->place) {
+    case PLACE_ASYMMETRIC:
+        *outside = false;
+        return (double)(x / scale);
+    case PLACE_HALF_PIXEL:
+    case PLACE_PYTORCH_HALF_PIXEL:
+        *outside = false;
+        x = (x + 0.5f) / scale;
+        return r->place == PLACE_PYTORCH_HALF_PIXEL && r->out[d] == 1 ? 0 : (double)(x - 0.5f);
+    default:
+        return (double)(float)source(r, d, in, at, outside);
     }
 }
 
@@ -100,7 +118,9 @@ static sl_status make_axis(const struct resize_request *r, int d, int64_t in, st
         return error_set(err, SL_E_MEMORY, "out of memory for the tables of axis %d", d);
     for (int64_t i = 0; i < axis->out; i++) {
         bool out = false;
-        double x = untouched ? (double)i : source(r, d, in, i, &out);
+        double x = untouched                   ? (double)i
+                   : r->mode == RESIZE_NEAREST ? source_nearest(r, d, in, i, &out)
+                                               : source(r, d, in, i, &out);
         if (untouched) {
             from[i] = i;
             weight[i] = 1;
