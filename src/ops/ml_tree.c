@@ -44,22 +44,17 @@ static sl_status infer_classifier(const struct op_call *call, sl_error *err) {
 }
 
 static sl_status prepare_with(const struct op_call *call, const char *prefix, size_t targets,
-                              struct arena *arena, struct op_prepared *prepared, sl_error *err) {
+                              enum tree_aggregate aggregate, tree_finish *finish, struct arena *arena,
+                              struct op_prepared *prepared, sl_error *err) {
     struct tree_ensemble *ensemble;
     sl_status st = tree_build(call, prefix, targets, arena, &ensemble, err);
     if (st != SL_OK)
         return st;
+    ensemble->aggregate = aggregate;
+    ensemble->finish = finish;
     prepared->state = ensemble;
-    prepared->scratch_nbytes = tree_scratch_nbytes(ensemble, call->in[0]->dims[call->in[0]->rank - 1]) +
-                               targets * sizeof(float) + 64;
+    prepared->scratch_nbytes = tree_run_nbytes(ensemble, call->in[0]);
     return SL_OK;
-}
-
-static sl_status prepare_classifier(const struct op_call *call, struct arena *arena,
-                                    struct op_prepared *prepared, sl_error *err) {
-    struct labels labels;
-    sl_status st = labels_read(call, &labels, err);
-    return st == SL_OK ? prepare_with(call, "class", labels.count, arena, prepared, err) : st;
 }
 
 /* More than two classes: the largest that got any weight. */
@@ -106,30 +101,29 @@ static size_t finish_two(const struct tree_ensemble *e, const double *sums, cons
     return decides > (add_up ? 0.5f : 0);
 }
 
-static void run_classifier(const struct op_call *call) {
-    const struct tree_ensemble *e = call->state;
-    const sl_tensor *x = call->in[0];
-    struct tree_scores s = tree_scores_in(e, call->scratch);
+static void finish_classifier(const struct op_call *call, const struct tree_ensemble *e, int64_t first,
+                              int64_t count, const double *scores, const bool *found, float *spare) {
     struct labels labels;
     enum post_transform post = POST_NONE;
+    size_t n = e->target_count;
     if (labels_read(call, &labels, NULL) != SL_OK || post_read(call, &post, NULL) != SL_OK)
         return;
-    size_t n = e->target_count;
-    float *spare = (float *)((char *)call->scratch + tree_scratch_nbytes(e, x->dims[x->rank - 1]) / 8 * 8);
-    for (int64_t first = 0, rows = row_count(x); first < rows; first += TREE_BLOCK) {
-        int64_t count = rows - first < TREE_BLOCK ? rows - first : TREE_BLOCK;
-        tree_score_block(e, x, first, count, TREE_SUM, &s);
-        for (int64_t row = 0; row < count; row++) {
-            const double *scores = s.scores + (size_t)row * n;
-            const bool *found = s.found + (size_t)row * n;
-            float *out =
-                op_has_out(call, 1) ? (float *)call->out[1]->data + (size_t)(first + row) * n : spare;
-            size_t best =
-                n > 2 ? finish_many(e, scores, found, out, post) : finish_two(e, scores, found, out, post);
-            if (op_has_out(call, 0))
-                labels_write(&labels, call->out[0], first + row, best);
-        }
+    for (int64_t row = 0; row < count; row++, scores += n, found += n) {
+        float *out = op_has_out(call, 1) ? (float *)call->out[1]->data + (size_t)(first + row) * n : spare;
+        size_t best =
+            n > 2 ? finish_many(e, scores, found, out, post) : finish_two(e, scores, found, out, post);
+        if (op_has_out(call, 0))
+            labels_write(&labels, call->out[0], first + row, best);
     }
+}
+
+static sl_status prepare_classifier(const struct op_call *call, struct arena *arena,
+                                    struct op_prepared *prepared, sl_error *err) {
+    struct labels labels;
+    sl_status st = labels_read(call, &labels, err);
+    return st == SL_OK
+               ? prepare_with(call, "class", labels.count, TREE_SUM, finish_classifier, arena, prepared, err)
+               : st;
 }
 
 const struct op op_tree_classifier = {
@@ -144,7 +138,7 @@ const struct op op_tree_classifier = {
                         "classlabels_int64s classlabels_strings",
     .infer = infer_classifier,
     .prepare = prepare_classifier,
-    .run = run_classifier};
+    .run = tree_run};
 
 /* Regressor */
 static sl_status read_aggregate(const struct op_call *call, enum tree_aggregate *aggregate, sl_error *err) {
@@ -173,36 +167,31 @@ static sl_status infer_regressor(const struct op_call *call, sl_error *err) {
     return st;
 }
 
-static sl_status prepare_regressor(const struct op_call *call, struct arena *arena,
-                                   struct op_prepared *prepared, sl_error *err) {
-    return prepare_with(call, "target", (size_t)op_attr_int(call, "n_targets", 1), arena, prepared, err);
+static void finish_regressor(const struct op_call *call, const struct tree_ensemble *e, int64_t first,
+                             int64_t count, const double *scores, const bool *found, float *spare) {
+    enum post_transform post = POST_NONE;
+    size_t n = e->target_count;
+    float *out = (float *)call->out[0]->data + (size_t)first * n;
+    (void)found;
+    (void)spare;
+    if (post_read(call, &post, NULL) != SL_OK)
+        return;
+    for (int64_t row = 0; row < count; row++, scores += n, out += n) {
+        for (size_t i = 0; i < n; i++) {
+            double score = e->aggregate == TREE_AVERAGE ? scores[i] / (double)e->tree_count : scores[i];
+            out[i] = (float)(e->base_count == n ? score + e->base[i] : score);
+        }
+        post_apply(n > 1 || post == POST_PROBIT ? post : POST_NONE, out, n);
+    }
 }
 
-static void run_regressor(const struct op_call *call) {
-    const struct tree_ensemble *e = call->state;
-    const sl_tensor *x = call->in[0];
-    struct tree_scores s = tree_scores_in(e, call->scratch);
+static sl_status prepare_regressor(const struct op_call *call, struct arena *arena,
+                                   struct op_prepared *prepared, sl_error *err) {
     enum tree_aggregate aggregate = TREE_SUM;
-    enum post_transform post = POST_NONE;
-    if (read_aggregate(call, &aggregate, NULL) != SL_OK || post_read(call, &post, NULL) != SL_OK)
-        return;
-    size_t n = e->target_count;
-    for (int64_t first = 0, rows = row_count(x); first < rows; first += TREE_BLOCK) {
-        int64_t count = rows - first < TREE_BLOCK ? rows - first : TREE_BLOCK;
-        tree_score_block(e, x, first, count, aggregate, &s);
-        for (int64_t row = 0; row < count; row++) {
-            float *out = (float *)call->out[0]->data + (size_t)(first + row) * n;
-            for (size_t i = 0; i < n; i++) {
-                double score = s.scores[(size_t)row * n + i];
-                if (aggregate == TREE_AVERAGE)
-                    score /= (double)e->tree_count;
-                if (e->base_count == n)
-                    score += e->base[i];
-                out[i] = (float)score;
-            }
-            post_apply(n > 1 || post == POST_PROBIT ? post : POST_NONE, out, n);
-        }
-    }
+    sl_status st = read_aggregate(call, &aggregate, err);
+    return st == SL_OK ? prepare_with(call, "target", (size_t)op_attr_int(call, "n_targets", 1), aggregate,
+                                      finish_regressor, arena, prepared, err)
+                       : st;
 }
 
 const struct op op_tree_regressor = {
@@ -218,4 +207,4 @@ const struct op op_tree_regressor = {
                    "target_weights_as_tensor",
     .infer = infer_regressor,
     .prepare = prepare_regressor,
-    .run = run_regressor};
+    .run = tree_run};

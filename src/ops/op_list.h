@@ -248,6 +248,9 @@ OP(affine)
 /* ml_tree.c */
 OP(tree_classifier)
 OP(tree_regressor)
+
+/* ml_tree_ensemble.c */
+OP(tree_ensemble)
 /* ml_linear.c */
 OP(linear_classifier)
 OP(linear_regressor)
