@@ -209,6 +209,8 @@ static sl_status build(struct program *p, const struct device *device, sl_error 
     sl_status st = reference_fill(&p->code, err);
     if (st == SL_OK && !device->options.reference) {
         affine_fill(&p->code);
+        for (size_t i = 0; i < p->code.plan->step_count; i++)
+            (void)resize_take(&p->code, i);
         st = rows_fill(&p->code, err);
     }
     if (st == SL_OK && !device->options.reference)

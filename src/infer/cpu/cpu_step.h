@@ -58,6 +58,9 @@ bool onednn_takes(const struct plan *plan, size_t step);
 /* affine_fast.c: the u8 and f32 cases of sluice.Affine, bit-identical to the reference. */
 void affine_fill(struct cpu_program *program);
 
+/* resize_fast.c: f32 Resize and Upsample, within a few ulp of the reference; false: not one it takes. */
+bool resize_take(struct cpu_program *program, size_t index);
+
 /* row_steps.c: f32 elementwise, broadcast, softmax and normalisation steps by our own kernels. */
 sl_status rows_fill(struct cpu_program *program, sl_error *err);
 

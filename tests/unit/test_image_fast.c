@@ -1,0 +1,120 @@
+/* test_image_fast.c: the cpu device's own image steps against the references, over random geometry: single
+ * nodes, run once as the device chooses and once by references only. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "infer/device.h"
+#include "model_rig.h"
+#include "ops/rules.h"
+#include "support/mem.h"
+
+static int64_t pick(int64_t low, int64_t high) {
+    return low + rand() % (high - low + 1);
+}
+
+static const char *pick_name(const char *const *names, size_t count) {
+    return names[(size_t)rand() % count];
+}
+
+/* Runs the plan on the device; what took step 0 goes into `what`. The output is mem_free's. */
+static char *run(const struct plan *plan, const void *input, bool reference, struct buf *what) {
+    struct device_options options = {.precision = PRECISION_FP32, .threads = 1, .reference = reference};
+    char *output = mem_alloc(plan->output_nbytes + 1, 1);
+    void *in = mem_map(plan->input_nbytes), *out = mem_map(plan->output_nbytes);
+    struct device_batch batch = {.input = in, .output = out, .row_count = plan->batch}, *done;
+    struct device *device;
+    struct program *program;
+    sl_error err = {0};
+    memcpy(in, input, plan->input_nbytes);
+    ck_assert_msg(device_cpu.open(&device, 0, &options, &err) == SL_OK, "%s", err.text);
+    ck_assert_msg(device_cpu.load(device, plan, &program, &err) == SL_OK, "%s", err.text);
+    ck_assert_msg(device_cpu.submit(program, &batch, &err) == SL_OK, "%s", err.text);
+    ck_assert_msg(device_cpu.collect(program, &done, &err) == SL_OK, "%s", err.text);
+    device_cpu.print_steps(program, what);
+    memcpy(output, out, plan->output_nbytes);
+    device_cpu.unload(program);
+    device_cpu.close(device);
+    mem_unmap(in, plan->input_nbytes);
+    mem_unmap(out, plan->output_nbytes);
+    return output;
+}
+
+/* Both ways over the model's one output, which may differ by `tolerance`; true when a step other than the
+ * reference ran. */
+static bool check_model(struct model *m, float tolerance) {
+    struct plan_options options = {.batch = 3};
+    struct plan *plan;
+    struct buf what;
+    sl_error err = {0};
+    struct graph *graph = model_load(m, &err);
+    ck_assert_msg(graph != NULL, "%s", err.text);
+    if (plan_make(&plan, graph, &options, &err) != SL_OK) { /* a window that does not fit, or the like */
+        graph_close(graph);
+        return false;
+    }
+    float *x = mem_alloc(plan->input_nbytes / sizeof(float) + 1, sizeof *x);
+    for (size_t i = 0; i < plan->input_nbytes / sizeof(float); i++)
+        x[i] = (float)(rand() % 2001 - 1000) / 500;
+    buf_init(&what);
+    char *fast = run(plan, x, false, &what), *want = run(plan, x, true, &what);
+    const struct plan_value *y = &plan->values[plan->outputs[0].value];
+    const float *a = (const float *)(void *)(fast + y->offset),
+                *b = (const float *)(void *)(want + y->offset);
+    for (int64_t i = 0, n = rule_count(&y->tensor); i < n; i++)
+        ck_assert_msg(fabsf(a[i] - b[i]) <= tolerance, "element %lld is %.9g, expected %.9g (%s)",
+                      (long long)i, (double)a[i], (double)b[i], what.data);
+    const char *first = strstr(what.data, "reference");
+    bool other = !first || strstr(first + 1, "reference") == NULL; /* once only: in the second run */
+    buf_clear(&what);
+    mem_free(x);
+    mem_free(fast);
+    mem_free(want);
+    plan_close(plan);
+    graph_close(graph);
+    return other;
+}
+
+START_TEST(resize) {
+    static const char *const modes[] = {"nearest", "linear", "cubic"};
+    static const char *const places[] = {"half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"};
+    size_t fast = 0;
+    srand(3);
+    for (int round = 0; round < 400; round++) {
+        char text[64];
+        int64_t channels = pick(1, 3), h = pick(1, 40), w = pick(1, 40);
+        bool last = pick(0, 4) == 0; /* channels last: columns of several floats */
+        float scale[2] = {(float)pick(1, 12) / 4, (float)pick(1, 12) / 4};
+        if (pick(0, 2) == 0)
+            scale[0] = 1;
+        const float scales[] = {1, last ? scale[0] : 1, last ? scale[1] : scale[0], last ? 1 : scale[1]};
+        const float roi[] = {0, 0, 0.25F, 0, 1, 1, pick(0, 1) ? 0.75F : 1.5F, 1};
+        struct model m;
+        model_begin(&m);
+        if (last)
+            snprintf(text, sizeof text, "n,%d,%d,%d", (int)h, (int)w, (int)channels);
+        else
+            snprintf(text, sizeof text, "n,%d,%d,%d", (int)channels, (int)h, (int)w);
+        model_input(&m, "x", SL_FLOAT, text);
+        model_floats(&m, "roi", "8", roi);
+        model_floats(&m, "scales", "4", scales);
+        model_node(&m, "Resize", "x,roi,scales", "y");
+        model_attr_text(&m, "mode", pick_name(modes, 3));
+        model_attr_text(&m, "coordinate_transformation_mode", pick_name(places, 4));
+        model_output(&m, "y", SL_FLOAT, "n,a,b,c");
+        fast += check_model(&m, 4e-6F);
+        model_end(&m);
+    }
+    ck_assert_uint_ge(fast, 150);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("image_fast");
+    TCase *t = tcase_create("image_fast");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, resize);
+    suite_add_tcase(suite, t);
+    return harness_run(suite);
+}
