@@ -1,4 +1,5 @@
-/* columns.c: numbers out of a CSV row or a JSON object, by name or by index, as one row of floats. */
+/* columns.c: values out of a CSV row or a JSON object, by name or by index: one row of floats, or of texts
+ * where the model wants text. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ extern const sl_transform transform_columns;
 struct columns {
     bool all;
     bool json;
+    bool texts;      /* else floats */
     size_t expected; /* fields a row must have; 0: any */
     size_t count;
     uint32_t *indexes;        /* csv */
@@ -76,7 +78,7 @@ static sl_status take_index(const sl_host *host, const sl_spec *in, int64_t numb
     return SL_OK;
 }
 
-static sl_status open_list(const sl_host *host, const sl_params *params, const sl_spec *in,
+static sl_status open_list(const sl_host *host, const sl_params *params, const sl_spec *in, const char *key,
                            struct columns *columns, sl_error *err) {
     const char **names = host->alloc(columns->count * sizeof *names);
     columns->names = names;
@@ -86,7 +88,7 @@ static sl_status open_list(const sl_host *host, const sl_params *params, const s
     for (size_t i = 0; i < columns->count; i++) {
         const char *text = NULL;
         int64_t number = 0;
-        sl_status status = host->param_item(params, "", i, &text, &number, err);
+        sl_status status = host->param_item(params, key, i, &text, &number, err);
         if (status != SL_OK)
             return status;
         if (columns->json && !text)
@@ -125,6 +127,7 @@ static sl_status open_all(const sl_host *host, const sl_params *params, const sl
 
 static sl_status columns_open(const sl_host *host, const sl_params *params, const sl_spec *in, sl_spec *out,
                               void **state, size_t *scratch_nbytes, sl_error *err) {
+    static const char *const plain[] = {"", NULL}, *const parts[] = {"take", "of", NULL};
     if (in->kind != SL_KIND_CSV && in->kind != SL_KIND_JSON)
         return host->fail(err, SL_E_MODEL,
                           "cannot use transform 'columns': it takes a csv row or a json value");
@@ -132,32 +135,51 @@ static sl_status columns_open(const sl_host *host, const sl_params *params, cons
     if (!columns)
         return host->fail(err, SL_E_MEMORY, "cannot open transform 'columns': out of memory");
     columns->json = in->kind == SL_KIND_JSON;
+    columns->texts = in->dtype == SL_STRING;
     columns->expected = in->columns ? in->column_count : 0;
-    columns->count = host->param_count(params, "");
-    sl_status status;
-    if (columns->count > MAX_COLUMNS)
+    const char *key = host->param_has(params, "take") ? "take" : "";
+    columns->count = host->param_count(params, key);
+    sl_status status = host->param_only(params, *key ? parts : plain, err);
+    int64_t of = 0;
+    if (status == SL_OK)
+        status = host->param_int(params, "of", &of, err);
+    if (status == SL_OK && of > 0 && !columns->expected)
+        columns->expected = (size_t)of;
+    if (status == SL_OK && columns->count > MAX_COLUMNS)
         status = host->fail(err, SL_E_MODEL, "cannot use transform 'columns': more than 65536 columns");
-    else
-        status = columns->count ? open_list(host, params, in, columns, err)
+    else if (status == SL_OK)
+        status = columns->count ? open_list(host, params, in, key, columns, err)
                                 : open_all(host, params, in, columns, err);
     if (status != SL_OK) {
         columns_close(host, columns);
         return status;
     }
     *out = (sl_spec){.kind = SL_KIND_TENSOR,
-                     .dtype = SL_FLOAT,
+                     .dtype = columns->texts ? SL_STRING : SL_FLOAT,
                      .rank = 1,
                      .dims = {(int64_t)columns->count},
-                     .max_nbytes = columns->count * sizeof(float)};
+                     .max_nbytes = columns->count * (columns->texts ? sizeof(sl_string) : sizeof(float))};
     *state = columns;
     *scratch_nbytes = 0;
     return SL_OK;
+}
+
+static sl_status take_texts(const struct columns *columns, const sl_host *host, sl_ctx *ctx,
+                            const sl_value *in, sl_string *out) {
+    if (columns->json && columns->all)
+        return host->json_texts(ctx, in, columns->count, out);
+    if (columns->json)
+        return host->json_members_texts(ctx, in, columns->names, columns->count, out);
+    return host->csv_texts(ctx, in, columns->expected, columns->all ? NULL : columns->indexes, columns->count,
+                           out);
 }
 
 static sl_status columns_apply(const void *state, const sl_host *host, sl_ctx *ctx, const sl_value *in,
                                sl_value *out) {
     const struct columns *columns = state;
     float *x = out->tensor.data;
+    if (columns->texts)
+        return take_texts(columns, host, ctx, in, out->tensor.data);
     if (columns->json && columns->all)
         return host->json_floats(ctx, in, columns->count, x);
     if (columns->json)
@@ -169,6 +191,8 @@ static sl_status columns_apply(const void *state, const sl_host *host, sl_ctx *c
 
 static const sl_param_doc docs[] = {
     {"", "list of names and 0-based indexes, or \"all\"", NULL, "the columns, in the order of the result"},
+    {"take", "such a list", "the value itself", "the columns, where there is more to say"},
+    {"of", "integer", "any number", "fields that a row without a header must have"},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -176,8 +200,8 @@ const sl_transform transform_columns = {
     .abi = SL_TRANSFORM_ABI,
     .nbytes = sizeof(sl_transform),
     .name = "columns",
-    .summary = "numbers out of a csv row or a json object",
-    .shapes = "csv row or json -> float [n]",
+    .summary = "values out of a csv row or a json object",
+    .shapes = "csv row or json -> float [n], or string [n] where the model takes text",
     .params = docs,
     .open = columns_open,
     .close = columns_close,

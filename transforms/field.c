@@ -33,6 +33,7 @@ static sl_status field_open(const sl_host *host, const sl_params *params, const 
     field->nbytes = strlen(name);
     bool json = in->kind == SL_KIND_JSON || strcmp(name, "json") == 0;
     *out = (sl_spec){.kind = json ? SL_KIND_JSON : SL_KIND_BYTES,
+                     .dtype = in->dtype, /* what is wanted of it in the end */
                      .max_nbytes = in->max_nbytes,
                      .column_count = in->column_count};
     *state = field;

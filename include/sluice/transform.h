@@ -40,7 +40,7 @@ typedef struct sl_ranked {
 /* What a value is, known when the plan is made. Pointers live as long as the chain. */
 typedef struct sl_spec {
     sl_kind kind;
-    sl_dtype dtype; /* tensor */
+    sl_dtype dtype; /* tensor; of a record: SL_STRING when the model wants text of it, else SL_UNDEFINED */
     int rank;
     int64_t dims[SL_MAX_RANK];  /* -1: varies from record to record */
     size_t max_nbytes;          /* bound of the value's data: the room that is reserved for it */
@@ -49,10 +49,12 @@ typedef struct sl_spec {
     const char *const
         *labels; /* ranked, or a tensor of class numbers: what the numbers are called; else NULL */
     size_t label_count;
+    size_t text_nbytes; /* tensor of SL_STRING in a result: the longest text */
 } sl_spec;
 
 /* A value on its way. The caller owns all memory. For an output, tensor.data is room for spec.max_nbytes
- * bytes, and dtype, rank and dims are set from the spec where they do not vary. */
+ * bytes, and dtype, rank and dims are set from the spec where they do not vary. Texts of an SL_STRING tensor
+ * are parts of the input or of the worker's memory: whoever called copies them before the next call. */
 typedef struct sl_value {
     sl_kind kind;
     sl_tensor tensor;       /* tensor; ranked: data is sl_ranked[dims[0]] */
@@ -118,6 +120,13 @@ typedef struct sl_host {
     /* JPEG or PNG by content, as Pillow's convert() to the mode would give it: u8 [h, w, channels] into
      * out->tensor, of at most `room` bytes. */
     sl_status (*image_decode)(sl_ctx *ctx, sl_slice encoded, sl_pixels pixels, size_t room, sl_value *out);
+    /* As csv_floats, json_members_floats and json_floats, as texts. `columns` NULL: all fields, which must be
+     * `count`. A JSON number is its own text; null and the rest reject the record. */
+    sl_status (*csv_texts)(sl_ctx *ctx, const sl_value *row, size_t column_count, const uint32_t *columns,
+                           size_t count, sl_string *out);
+    sl_status (*json_members_texts)(sl_ctx *ctx, const sl_value *json, const char *const *keys, size_t count,
+                                    sl_string *out);
+    sl_status (*json_texts)(sl_ctx *ctx, const sl_value *json, size_t count, sl_string *out);
 } sl_host;
 
 /* One parameter, for `sluice transforms NAME`. */

@@ -151,6 +151,8 @@ static sl_status make(struct chain **out, const json_t *steps, const sl_spec *in
     chain->options = *options;
     chain->options.model_dir = arena_strdup(&chain->memory, options->model_dir ? options->model_dir : ".");
     chain->source = *in;
+    if (in->kind != SL_KIND_TENSOR && target && target->kind == SL_KIND_TENSOR && target->dtype == SL_STRING)
+        chain->source.dtype = SL_STRING; /* "columns" then takes texts */
     /* Rows without names: "all" then means as many as the model takes. */
     int64_t count;
     if (!in->columns && in->column_count == 0 && is_known(target, &count))

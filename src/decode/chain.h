@@ -24,7 +24,8 @@ struct chain_options {
     const char *model_dir; /* where labels and other files are looked up */
     uint64_t max_pixels;   /* cap on one decoded image */
     char csv_delimiter;
-    bool csv_nonfinite; /* nan and inf are numbers */
+    bool csv_nonfinite;    /* nan and inf are numbers */
+    bool csv_empty_is_nan; /* an empty field where a number is wanted is nan */
 };
 
 /* Opens the steps (a JSON array of "name" or {"name": params}; may be empty or NULL) on `in`. `target` is

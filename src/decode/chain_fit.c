@@ -123,11 +123,11 @@ static sl_status misfit(const struct chain *chain, const sl_spec *target, const 
                      spec_text(want, sizeof want, target), spec_text(have, sizeof have, last), hint);
 }
 
-/* A row of numbers that was read only because the model takes as many has the model's shape. */
+/* Values of a row that were chosen for the model, as many as it takes, have the model's shape. */
 static void take_shape(struct chain *chain, const sl_spec *target) {
     int64_t have, want;
     struct chain_step *step = &chain->steps[0];
-    if (!chain->implicit || chain->step_count != 1 || step->out.dtype != SL_FLOAT ||
+    if (chain->step_count != 1 || strcmp(step->transform->name, "columns") != 0 ||
         !sl_shape_count(step->out.rank, step->out.dims, &have) ||
         !sl_shape_count(target->rank, target->dims, &want) || have != want)
         return;

@@ -2,6 +2,7 @@
 #include "decode/decode_csv.h"
 
 #include <csv.h>
+#include <math.h>
 #include <string.h>
 
 #include "decode/chain_steps.h"
@@ -12,10 +13,12 @@
 
 #define SHOWN_NBYTES 40 /* of a field's text in a reject */
 
-sl_status csv_reader_open(struct csv_reader *csv, char delimiter, bool nonfinite, size_t max_row_nbytes,
+sl_status csv_reader_open(struct csv_reader *csv, const struct chain_options *options, size_t max_row_nbytes,
                           sl_error *err) {
-    *csv = (struct csv_reader){
-        .delimiter = delimiter ? delimiter : ',', .nonfinite = nonfinite, .max_row_nbytes = max_row_nbytes};
+    *csv = (struct csv_reader){.delimiter = options->csv_delimiter ? options->csv_delimiter : ',',
+                               .nonfinite = options->csv_nonfinite,
+                               .empty_is_nan = options->csv_empty_is_nan,
+                               .max_row_nbytes = max_row_nbytes};
     csv->entry = mem_map(CSV_MAX_FIELD_NBYTES);
     csv->text = mem_map(max_row_nbytes + 1);
     csv->fields = mem_map(CSV_MAX_FIELDS * sizeof *csv->fields);
@@ -231,6 +234,10 @@ sl_status csv_slow_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint
             return ragged(ctx, (size_t)column + 1, "at least ");
         sl_slice text = field_text(csv, column);
         enum number_error why = number_read_f32(text.data, text.nbytes, csv->nonfinite, &out[i]);
+        if (why == NUMBER_EMPTY && csv->empty_is_nan) {
+            out[i] = NAN;
+            continue;
+        }
         if (why != NUMBER_OK)
             return reject_number(ctx, column, text, why);
     }
@@ -248,6 +255,26 @@ sl_status csv_read_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint
 
 sl_status csv_read_all_floats(sl_ctx *ctx, sl_slice row, size_t count, float *out) {
     return csv_read_floats(ctx, row, count, NULL, count, out);
+}
+
+sl_status csv_read_texts(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
+                         sl_string *out) {
+    struct csv_reader *csv = &ctx->worker->csv;
+    sl_status status = split(ctx, row);
+    if (status != SL_OK)
+        return status;
+    if (!columns)
+        expected = count;
+    if (expected && csv->field_count != expected)
+        return ragged(ctx, expected, "");
+    for (size_t i = 0; i < count; i++) {
+        uint32_t column = columns ? columns[i] : (uint32_t)i;
+        if (column >= csv->field_count)
+            return ragged(ctx, (size_t)column + 1, "at least ");
+        sl_slice text = field_text(csv, column);
+        out[i] = (sl_string){text.data, text.nbytes};
+    }
+    return SL_OK;
 }
 
 sl_status csv_read_field(sl_ctx *ctx, sl_slice row, uint32_t column, sl_slice *field) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "decode/chain.h"
 #include "sluice/transform.h"
 
 #define CSV_MAX_FIELDS 65536u
@@ -22,7 +23,8 @@ struct csv_span {
 /* One worker's. */
 struct csv_reader {
     char delimiter;
-    bool nonfinite; /* nan and inf are numbers */
+    bool nonfinite;    /* nan and inf are numbers */
+    bool empty_is_nan; /* where numbers are wanted */
     size_t max_row_nbytes;
     char *entry;             /* CSV_MAX_FIELD_NBYTES: where libcsv puts a field together */
     char *text;              /* max_row_nbytes: the fields of a row with quotes, one after the other */
@@ -36,7 +38,7 @@ struct csv_reader {
 };
 
 /* SL_E_MEMORY when there is no memory. Rows are at most max_row_nbytes long. */
-sl_status csv_reader_open(struct csv_reader *csv, char delimiter, bool nonfinite, size_t max_row_nbytes,
+sl_status csv_reader_open(struct csv_reader *csv, const struct chain_options *options, size_t max_row_nbytes,
                           sl_error *err);
 void csv_reader_close(struct csv_reader *csv);
 
@@ -46,6 +48,9 @@ sl_status csv_read_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint
                           float *out);
 /* All fields, which must be `count`. */
 sl_status csv_read_all_floats(sl_ctx *ctx, sl_slice row, size_t count, float *out);
+/* The columns (NULL: all) as texts, quotes undone; they live until the reader's next call. */
+sl_status csv_read_texts(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
+                         sl_string *out);
 /* One field as text, quotes undone; lives until the reader's next call. */
 sl_status csv_read_field(sl_ctx *ctx, sl_slice row, uint32_t column, sl_slice *field);
 

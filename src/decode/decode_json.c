@@ -11,7 +11,7 @@
 
 /* --- rejects --- */
 
-static const char *value_name(char c) {
+const char *json_value_name(char c) {
     switch (c) {
     case '{':
         return "an object";
@@ -29,7 +29,7 @@ static const char *value_name(char c) {
     }
 }
 
-static sl_status reject_scan(sl_ctx *ctx, const struct json_scan *s) {
+sl_status json_reject_scan(sl_ctx *ctx, const struct json_scan *s) {
     size_t at = (size_t)(s->p - s->begin);
     if (strcmp(s->code, "bad-json") == 0)
         return reject_set(ctx, "decode", s->code, "malformed JSON at byte %zu: %s", at, s->what);
@@ -41,14 +41,14 @@ static struct json_scan scan_begin(sl_slice json) {
 }
 
 /* The value must be well-formed before we complain about its kind: what is not JSON is said to be so. */
-static sl_status expect(sl_ctx *ctx, sl_slice json, char open, const char *expected) {
+sl_status json_expect(sl_ctx *ctx, sl_slice json, char open, const char *expected) {
     struct json_scan s = scan_begin(json);
     char c = json_peek(&s);
     if (c == open)
         return SL_OK;
     if (!json_skip(&s) || !json_at_end(&s))
-        return reject_scan(ctx, &s);
-    return reject_set(ctx, "decode", "wrong-json", "expected %s, found %s", expected, value_name(c));
+        return json_reject_scan(ctx, &s);
+    return reject_set(ctx, "decode", "wrong-json", "expected %s, found %s", expected, json_value_name(c));
 }
 
 /* A member that should be a number and is something else (well-formed). */
@@ -56,12 +56,12 @@ static sl_status reject_member(sl_ctx *ctx, const char *key, struct json_scan *s
     char c = json_peek(s);
     const char *start = s->p;
     if (!json_skip(s))
-        return reject_scan(ctx, s);
+        return json_reject_scan(ctx, s);
     if (c == 'n')
         return reject_set(ctx, "decode", "missing-value", "'%s' is null", text_quote(key));
     if (c != '"')
         return reject_set(ctx, "decode", "not-a-number", "'%s' is %s, expected a number", text_quote(key),
-                          value_name(c));
+                          json_value_name(c));
     size_t nbytes = (size_t)(s->p - start) - 2;
     return reject_set(ctx, "decode", "not-a-number", "'%s': the text '%s%s' is not a number", text_quote(key),
                       text_quote_n(start + 1, nbytes < 40 ? nbytes : 40), nbytes < 40 ? "" : "...");
@@ -69,19 +69,23 @@ static sl_status reject_member(sl_ctx *ctx, const char *key, struct json_scan *s
 
 /* --- what the host offers --- */
 
-sl_status json_reader_open(struct json_reader *reader, sl_error *err) {
+sl_status json_reader_open(struct json_reader *reader, size_t max_nbytes, sl_error *err) {
     reader->seen = mem_alloc(JSON_MAX_KEYS / 64, sizeof *reader->seen);
-    return reader->seen ? SL_OK
-                        : error_set(err, SL_E_MEMORY, "cannot reserve room for JSON keys: out of memory");
+    reader->text = mem_map(max_nbytes);
+    reader->text_nbytes = max_nbytes;
+    return reader->seen && reader->text
+               ? SL_OK
+               : error_set(err, SL_E_MEMORY, "cannot reserve room for JSON keys: out of memory");
 }
 
 void json_reader_close(struct json_reader *reader) {
     mem_free(reader->seen);
-    reader->seen = NULL;
+    mem_unmap(reader->text, reader->text_nbytes);
+    *reader = (struct json_reader){.seen = NULL};
 }
 
 sl_status json_read_member(sl_ctx *ctx, sl_slice json, const char *key, sl_slice *member) {
-    sl_status status = expect(ctx, json, '{', "an object");
+    sl_status status = json_expect(ctx, json, '{', "an object");
     if (status != SL_OK)
         return status;
     struct json_scan s = scan_begin(json);
@@ -89,30 +93,30 @@ sl_status json_read_member(sl_ctx *ctx, sl_slice json, const char *key, sl_slice
     bool escaped, first = true, found = false;
     sl_slice name;
     if (!json_enter(&s, '{'))
-        return reject_scan(ctx, &s);
+        return json_reject_scan(ctx, &s);
     while (json_next(&s, '}', &first)) {
         if (!json_take_key(&s, &name, &escaped))
-            return reject_scan(ctx, &s);
+            return json_reject_scan(ctx, &s);
         bool wanted = json_string_is(name, escaped, key, key_nbytes);
         if (wanted && found)
             return reject_set(ctx, "decode", "duplicate-key", "'%s' appears twice", text_quote(key));
         (void)json_peek(&s);
         const char *start = s.p;
         if (!json_skip(&s))
-            return reject_scan(ctx, &s);
+            return json_reject_scan(ctx, &s);
         if (wanted) {
             *member = (sl_slice){.data = start, .nbytes = (size_t)(s.p - start)};
             found = true;
         }
     }
     if (s.code || !json_at_end(&s))
-        return reject_scan(ctx, &s);
+        return json_reject_scan(ctx, &s);
     return found ? SL_OK
                  : reject_set(ctx, "decode", "missing-value", "the object has no '%s'", text_quote(key));
 }
 
 /* Records mostly name their members in one order: the key after the last hit is tried first. */
-static size_t find_key(sl_slice name, bool escaped, const char *const *keys, size_t count, size_t guess) {
+size_t json_find_key(sl_slice name, bool escaped, const char *const *keys, size_t count, size_t guess) {
     for (size_t i = 0; i < count; i++) {
         size_t k = guess + i < count ? guess + i : guess + i - count;
         if (json_string_is(name, escaped, keys[k], strlen(keys[k])))
@@ -130,12 +134,12 @@ static sl_status take_member(sl_ctx *ctx, struct json_scan *s, const char *key, 
     char c = json_peek(s);
     if (json_one_of(c, "{[\"tfn"))
         return reject_member(ctx, key, s);
-    return json_take_number(s, x) ? SL_OK : reject_scan(ctx, s);
+    return json_take_number(s, x) ? SL_OK : json_reject_scan(ctx, s);
 }
 
 sl_status json_read_members_floats(sl_ctx *ctx, sl_slice json, const char *const *keys, size_t count,
                                    float *out) {
-    sl_status status = expect(ctx, json, '{', "an object");
+    sl_status status = json_expect(ctx, json, '{', "an object");
     if (status != SL_OK)
         return status;
     struct json_scan s = scan_begin(json);
@@ -145,14 +149,14 @@ sl_status json_read_members_floats(sl_ctx *ctx, sl_slice json, const char *const
     bool escaped, first = true;
     sl_slice name;
     if (!json_enter(&s, '{'))
-        return reject_scan(ctx, &s);
+        return json_reject_scan(ctx, &s);
     while (json_next(&s, '}', &first)) {
         if (!json_take_key(&s, &name, &escaped))
-            return reject_scan(ctx, &s);
-        size_t k = find_key(name, escaped, keys, count, guess);
+            return json_reject_scan(ctx, &s);
+        size_t k = json_find_key(name, escaped, keys, count, guess);
         if (k == count) {
             if (!json_skip(&s))
-                return reject_scan(ctx, &s);
+                return json_reject_scan(ctx, &s);
             continue;
         }
         status = take_member(ctx, &s, keys[k], seen, k, &out[k]);
@@ -162,7 +166,7 @@ sl_status json_read_members_floats(sl_ctx *ctx, sl_slice json, const char *const
         guess = k + 1 < count ? k + 1 : 0;
     }
     if (s.code || !json_at_end(&s))
-        return reject_scan(ctx, &s);
+        return json_reject_scan(ctx, &s);
     for (size_t k = 0; found < count && k < count; k++)
         if (!(seen[k / 64] >> (k % 64) & 1))
             return reject_set(ctx, "decode", "missing-value", "the object has no '%s'", text_quote(keys[k]));
@@ -220,20 +224,20 @@ sl_status json_read_floats(sl_ctx *ctx, sl_slice json, size_t count, float *out)
     struct shape shape = {.leaf_depth = -1, .room = count, .out = out};
     char c = json_peek(&s);
     if (c != '[' && c != '-' && (c < '0' || c > '9'))
-        return expect(ctx, json, '[', "an array of numbers");
+        return json_expect(ctx, json, '[', "an array of numbers");
     if (c == '[') {
         if (!read_array(&s, &shape))
-            return reject_scan(ctx, &s);
+            return json_reject_scan(ctx, &s);
     } else {
         float x;
         if (!json_take_number(&s, &x))
-            return reject_scan(ctx, &s);
+            return json_reject_scan(ctx, &s);
         if (count > 0)
             out[0] = x;
         shape.count = 1;
     }
     if (!json_at_end(&s))
-        return reject_scan(ctx, &s);
+        return json_reject_scan(ctx, &s);
     if (shape.count != count)
         return reject_set(ctx, "decode", "ragged-row", "array has %zu number%s, expected %zu", shape.count,
                           shape.count == 1 ? "" : "s", count);

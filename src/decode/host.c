@@ -143,6 +143,20 @@ static sl_status host_json_floats(sl_ctx *ctx, const sl_value *json, size_t coun
     return json_read_floats(ctx, json->bytes, count, out);
 }
 
+static sl_status host_csv_texts(sl_ctx *ctx, const sl_value *row, size_t column_count,
+                                const uint32_t *columns, size_t count, sl_string *out) {
+    return csv_read_texts(ctx, row->bytes, column_count, columns, count, out);
+}
+
+static sl_status host_json_members_texts(sl_ctx *ctx, const sl_value *json, const char *const *keys,
+                                         size_t count, sl_string *out) {
+    return json_read_members_texts(ctx, json->bytes, keys, count, out);
+}
+
+static sl_status host_json_texts(sl_ctx *ctx, const sl_value *json, size_t count, sl_string *out) {
+    return json_read_texts(ctx, json->bytes, count, out);
+}
+
 const sl_host chain_host = {
     .abi = SL_TRANSFORM_ABI,
     .fail = host_fail,
@@ -167,4 +181,7 @@ const sl_host chain_host = {
     .json_members_floats = host_json_members_floats,
     .json_floats = host_json_floats,
     .image_decode = image_read,
+    .csv_texts = host_csv_texts,
+    .json_members_texts = host_json_members_texts,
+    .json_texts = host_json_texts,
 };

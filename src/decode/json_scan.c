@@ -123,6 +123,22 @@ bool json_take_string(struct json_scan *s, sl_slice *text, bool *escaped) {
     return true;
 }
 
+size_t json_unescape(sl_slice text, char *out) {
+    const char *p = text.data, *end = text.data + text.nbytes;
+    size_t used = 0;
+    while (p < end) {
+        char utf8[4] = {*p};
+        int nbytes = 1;
+        if (*p == '\\')
+            nbytes = read_escape(&p, end, utf8);
+        else
+            p++;
+        memcpy(out + used, utf8, (size_t)nbytes);
+        used += (size_t)nbytes;
+    }
+    return used;
+}
+
 /* Whether a scanned string means `key`. */
 bool json_string_is(sl_slice text, bool escaped, const char *key, size_t key_nbytes) {
     if (!escaped)

@@ -30,6 +30,8 @@ bool json_one_of(char c, const char *set); /* NUL is in no set */
 bool json_take_string(struct json_scan *s, sl_slice *text, bool *escaped);
 /* Whether such a string means `key`. */
 bool json_string_is(sl_slice text, bool escaped, const char *key, size_t key_nbytes);
+/* The text that such a string means; at most its own bytes. Returns their number. */
+size_t json_unescape(sl_slice text, char *out);
 /* A number that a float can hold. */
 bool json_take_number(struct json_scan *s, float *x);
 

@@ -72,11 +72,11 @@ static void room_close(struct worker_room *room) {
     mem_free(room->values);
 }
 
-/* The largest row that any of the chains begins with. */
-static size_t max_row_nbytes(struct chain *const *chains, size_t count) {
+/* The largest record of a kind that any of the chains begins with. */
+static size_t max_row_nbytes(struct chain *const *chains, size_t count, sl_kind kind) {
     size_t most = 0;
     for (size_t i = 0; i < count; i++)
-        if (chains[i]->source.kind == SL_KIND_CSV && chains[i]->source.max_nbytes > most)
+        if (chains[i]->source.kind == kind && chains[i]->source.max_nbytes > most)
             most = chains[i]->source.max_nbytes;
     return most;
 }
@@ -98,10 +98,9 @@ sl_status worker_ctx_open(struct worker_ctx **out, struct chain *const *chains, 
         status =
             error_set(err, SL_E_MEMORY, "cannot reserve a worker's room for its transforms: out of memory");
     if (status == SL_OK)
-        status = csv_reader_open(&ctx->csv, options->csv_delimiter, options->csv_nonfinite,
-                                 max_row_nbytes(chains, count), err);
+        status = csv_reader_open(&ctx->csv, options, max_row_nbytes(chains, count, SL_KIND_CSV), err);
     if (status == SL_OK)
-        status = json_reader_open(&ctx->json, err);
+        status = json_reader_open(&ctx->json, max_row_nbytes(chains, count, SL_KIND_JSON), err);
     if (status == SL_OK)
         status = image_decoder_open(&ctx->image, options->max_pixels, err);
     if (status != SL_OK) {

@@ -46,7 +46,8 @@ static size_t row_arrays_nbytes(const struct ring_options *options) {
 
 size_t ring_slot_nbytes(const struct ring_options *options) {
     /* rejects are mapped but touched only for rejected rows */
-    return options->input_nbytes + options->output_nbytes + row_arrays_nbytes(options);
+    return options->input_nbytes + options->output_nbytes + row_arrays_nbytes(options) +
+           options->row_count * options->string_row_nbytes;
 }
 
 static bool slot_open(struct slot *slot, const struct ring_options *options) {
@@ -59,8 +60,11 @@ static bool slot_open(struct slot *slot, const struct ring_options *options) {
     slot->rows = mem_alloc(rows, sizeof *slot->rows);
     slot->rejects = mem_map(rows * sizeof *slot->rejects);
     slot->text = mem_map(rows * options->text_row_nbytes);
+    slot->string_row_nbytes = options->string_row_nbytes;
+    slot->strings = mem_map(rows * options->string_row_nbytes);
     slot->spans = mem_alloc(slot->span_cap, sizeof *slot->spans);
-    return slot->input && slot->output && slot->rows && slot->rejects && slot->text && slot->spans;
+    return slot->strings && slot->input && slot->output && slot->rows && slot->rejects && slot->text &&
+           slot->spans;
 }
 
 static void slot_close(struct slot *slot, const struct ring_options *options) {
@@ -72,8 +76,27 @@ static void slot_close(struct slot *slot, const struct ring_options *options) {
         mem_unmap(slot->rejects, slot->row_cap * sizeof *slot->rejects);
     if (slot->text)
         mem_unmap(slot->text, slot->row_cap * options->text_row_nbytes);
+    mem_unmap(slot->strings, slot->row_cap * options->string_row_nbytes);
     mem_free(slot->rows);
     mem_free(slot->spans);
+}
+
+bool slot_keep_texts(struct slot *slot, sl_string *texts, size_t count, size_t *row_nbytes) {
+    size_t nbytes = 0, left = slot->string_row_nbytes - *row_nbytes;
+    for (size_t i = 0; i < count; i++) {
+        if (texts[i].nbytes > left - nbytes)
+            return false;
+        nbytes += texts[i].nbytes;
+    }
+    char *at = slot->strings + atomic_fetch_add_explicit(&slot->strings_used, nbytes, memory_order_relaxed);
+    for (size_t i = 0; i < count; i++) {
+        if (texts[i].nbytes)
+            memcpy(at, texts[i].data, texts[i].nbytes);
+        texts[i].data = at;
+        at += texts[i].nbytes;
+    }
+    *row_nbytes += nbytes;
+    return true;
 }
 
 sl_status ring_open(struct ring **out, const struct ring_options *options, sl_error *err) {
@@ -147,6 +170,7 @@ static bool open_slot(struct ring *ring) {
             slot->sequence = ring->next_open++;
             slot->row_count = slot->span_count = 0;
             slot->sealed = false;
+            atomic_store_explicit(&slot->strings_used, 0, memory_order_relaxed);
             atomic_store_explicit(&slot->undecoded, 1, memory_order_relaxed);
             atomic_store_explicit(&slot->unformatted, 0, memory_order_relaxed);
             set_state(ring, slot, SLOT_FILLING);

@@ -20,6 +20,7 @@ struct ring_options {
     unsigned slot_count;
     uint32_t row_count; /* rows of a slot: the batch size */
     size_t input_nbytes, output_nbytes, text_row_nbytes;
+    size_t string_row_nbytes; /* text that a row's string inputs may have; 0 without any */
     void *(*slot_alloc)(void *ctx, size_t nbytes); /* for input and output; NULL when refused */
     void (*slot_free)(void *ctx, void *p, size_t nbytes);
     void *ctx;

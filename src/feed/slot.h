@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sluice/tensor.h"
+
 enum row_state {
     ROW_EMPTY = 0, /* padding */
     ROW_GOOD,      /* decoded; scored once the batch came back */
@@ -55,6 +57,8 @@ struct slot {
     struct row_reject *rejects; /* [row_cap]; touched only for rejects */
     char *text;                 /* [row_cap * text_row_nbytes] */
     size_t text_row_nbytes;
+    char *strings; /* [row_cap * string_row_nbytes]: bytes of the texts in string inputs, in any order */
+    size_t string_row_nbytes;
     struct span *spans; /* [span_cap] */
     uint32_t row_cap, span_cap;
     /* while it fills: under the ring's mutex */
@@ -65,7 +69,14 @@ struct slot {
     _Atomic uint32_t undecoded;
     /* rows not yet formatted */
     _Atomic uint32_t unformatted;
+    /* bytes of `strings` that are taken; any worker that decodes */
+    _Atomic size_t strings_used;
     int state; /* the ring's: under its mutex */
 };
+
+/* Copies the texts of a row's string input into the slot, where they stay as long as the row does.
+ * *row_nbytes counts the row's texts so far, and with these must stay within string_row_nbytes: else false,
+ * and nothing was copied. So no row depends on what its neighbours bring. Any thread that decodes. */
+bool slot_keep_texts(struct slot *slot, sl_string *texts, size_t count, size_t *row_nbytes);
 
 #endif

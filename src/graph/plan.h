@@ -78,8 +78,8 @@ struct plan_options {
     const char *const *dim_names;          /* --dim NAME=VALUE */
     const int64_t *dim_values;
     size_t dim_count;
-    bool no_passes; /* the model as it is, for tests: constants are folded all the same */
-    bool fuse;      /* into sluice.Conv and sluice.Linear, for devices that have them */
+    bool no_passes;         /* the model as it is, for tests: constants are folded all the same */
+    bool fuse;              /* into sluice.Conv and sluice.Linear, for devices that have them */
     size_t text_row_nbytes; /* text that one record may bring: string inputs are planned for it */
     /* For `verify` and tests of single operators. */
     bool free_rows; /* dim 0 need not be the batch */

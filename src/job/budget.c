@@ -33,6 +33,7 @@ void job_ring_options(const struct job *job, struct ring_options *options) {
                                      .row_count = (uint32_t)job->plan->batch,
                                      .input_nbytes = job->plan->input_nbytes,
                                      .output_nbytes = job->plan->output_nbytes,
+                                     .string_row_nbytes = job->plan->text_row_nbytes,
                                      .text_row_nbytes = formatter_row_nbytes(job->formatter)};
 }
 
@@ -166,7 +167,7 @@ static sl_status auto_batch(struct job *job, sl_error *err) {
     sl_status st = job_try_batch(job, 1, err); /* the least there is: says what a row takes */
     if (st != SL_OK)
         return st;
-    size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes;
+    size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes + job->plan->text_row_nbytes;
     while (batch > 4 && (uint64_t)batch * row_nbytes > BATCH_CACHE_NBYTES)
         batch /= 2;
     st = job_try_batch(job, batch, err);

@@ -34,8 +34,9 @@ struct job_model {
     struct graph *graph;
     json_t *config; /* transform.json, or what was derived */
     bool derived;
-    bool csv_header, csv_nonfinite;
+    bool csv_header, csv_nonfinite, csv_empty_is_nan;
     char csv_delimiter;
+    size_t text_nbytes;                 /* that the string inputs of a record may have */
     char sha256[65], config_sha256[65]; /* of the model file; of the config and the files it names */
 };
 
@@ -155,6 +156,10 @@ void job_devices_close(struct job *job);
 sl_status job_prepare(struct job *job, sl_error *err);
 void job_unprepare(struct job *job);
 /* The plan for a batch size, with the formatter that fits it. */
+/* What model input i wants from its chain: its shape without the batch dim. */
+sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err);
+/* derive.c: chains for a model of several inputs without transform.json. */
+sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err);
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err);
 
 /* budget.c */

@@ -10,6 +10,9 @@
 #include "support/json.h"
 #include "support/text.h"
 
+#define TEXT_NBYTES (16 << 10)     /* of a record's string inputs: most documents, and a batch of them fits */
+#define TEXT_MOST_NBYTES (1 << 20) /* a csv field has no more */
+
 static bool is_file(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
@@ -51,20 +54,37 @@ static sl_status read_csv_keys(struct job_model *model, const char *where, sl_er
             model->csv_header = json_is_true(value);
         else if (!strcmp(key, "nonfinite") && json_is_boolean(value))
             model->csv_nonfinite = json_is_true(value);
+        else if (!strcmp(key, "empty_is_nan") && json_is_boolean(value))
+            model->csv_empty_is_nan = json_is_true(value);
         else if (!strcmp(key, "delimiter") && json_is_string(value) && json_string_length(value) == 1)
             model->csv_delimiter = json_string_value(value)[0];
         else
             return error_set(
                 err, SL_E_MODEL,
                 "bad key '%s' in 'csv' of '%s': known are header (true or false), delimiter (one "
-                "character), nonfinite (true or false)",
+                "character), nonfinite and empty_is_nan (true or false)",
                 text_quote(key), where);
     }
     return SL_OK;
 }
 
+static sl_status read_text_keys(struct job_model *model, const char *where, sl_error *err) {
+    const json_t *text = json_object_get(model->config, "text"), *most = json_object_get(text, "max_bytes");
+    model->text_nbytes = TEXT_NBYTES;
+    if (!text)
+        return SL_OK;
+    if (!json_is_integer(most) || json_object_size(text) != 1 || json_integer_value(most) < 1 ||
+        json_integer_value(most) > TEXT_MOST_NBYTES)
+        return error_set(
+            err, SL_E_MODEL,
+            "bad 'text' in '%s': expected {\"max_bytes\": 1 to %d}, what a record's texts may have", where,
+            TEXT_MOST_NBYTES);
+    model->text_nbytes = (size_t)json_integer_value(most);
+    return SL_OK;
+}
+
 static sl_status check_config(struct job_model *model, const char *where, sl_error *err) {
-    static const char *const known[] = {"inputs", "outputs", "csv", NULL};
+    static const char *const known[] = {"inputs", "outputs", "csv", "text", NULL};
     const char *key;
     json_t *value;
     if (!json_is_object(model->config))
@@ -89,7 +109,8 @@ static sl_status check_config(struct job_model *model, const char *where, sl_err
             return error_set(err, SL_E_MODEL, "'%s' prepares input '%s', which the model does not have",
                              where, text_quote(key));
     }
-    return read_csv_keys(model, where, err);
+    sl_status st = read_csv_keys(model, where, err);
+    return st == SL_OK ? read_text_keys(model, where, err) : st;
 }
 
 /* Without transform.json: every input takes what its shape asks for, every output goes out as it is. */
@@ -107,6 +128,7 @@ static sl_status derive_config(struct job_model *model, sl_error *err) {
 sl_status job_model_open(struct job_model *model, const char *path, sl_error *err) {
     char config[PATH_MAX + 32];
     model->csv_delimiter = ',';
+    model->text_nbytes = TEXT_NBYTES;
     sl_status st = find_files(model, path, err);
     if (st == SL_OK)
         st = graph_load(&model->graph, model->path, err);

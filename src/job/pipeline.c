@@ -145,6 +145,21 @@ static void clear_row(const struct job *job, const struct slot *slot, uint32_t r
         memset(row_input(job, slot, i, row), 0, job->plan->inputs[i].row_nbytes);
 }
 
+/* The texts of a string input, which the chain left where they stood, move into the slot. */
+static bool keep_texts(const struct job *job, struct slot *slot, size_t input, sl_string *texts,
+                       size_t *row_nbytes, struct chain_reject *reject) {
+    size_t limit = slot->string_row_nbytes;
+    if (slot_keep_texts(slot, texts, job->plan->inputs[input].row_nbytes / sizeof *texts, row_nbytes))
+        return true;
+    reject->stage = "decode";
+    snprintf(reject->code, sizeof reject->code, "text-too-long");
+    snprintf(reject->reason, sizeof reject->reason,
+             "the texts up to input '%.60s' have more than the %zu bytes planned for a record; "
+             "{\"text\": {\"max_bytes\": N}} in transform.json plans for more",
+             text_quote(job->plan->inputs[input].name), limit);
+    return false;
+}
+
 static void decode_record(struct job_worker *self, const struct block *block, uint32_t index,
                           struct slot *slot, uint32_t row) {
     struct job *job = self->job;
@@ -160,11 +175,14 @@ static void decode_record(struct job_worker *self, const struct block *block, ui
     }
     sl_value source;
     chain_source(&record, &source);
+    size_t text_nbytes = 0;
     for (size_t i = 0; i < job->plan->input_count; i++) {
         struct chain_reject reject;
         sl_value out = {.kind = SL_KIND_TENSOR};
         out.tensor.data = row_input(job, slot, i, row);
-        if (chain_apply(self->ctx, i, &source, &out, &reject) != SL_OK) {
+        if (chain_apply(self->ctx, i, &source, &out, &reject) != SL_OK ||
+            (chain_spec(job->chains[i])->dtype == SL_STRING &&
+             !keep_texts(job, slot, i, out.tensor.data, &text_nbytes, &reject))) {
             reject_row(slot, row, &record, reject.stage, reject.code, reject.reason);
             clear_row(job, slot, row);
             return;

@@ -21,7 +21,8 @@ static void fill_reader_options(struct job *job) {
     job->chain_options = (struct chain_options){.model_dir = job->model.dir,
                                                 .max_pixels = o->max_pixels,
                                                 .csv_delimiter = job->reader_options.container.csv_delimiter,
-                                                .csv_nonfinite = job->model.csv_nonfinite};
+                                                .csv_nonfinite = job->model.csv_nonfinite,
+                                                .csv_empty_is_nan = job->model.csv_empty_is_nan};
 }
 
 /* One job has one kind of record: the first shard says which, another kind is refused by name. */
@@ -78,8 +79,7 @@ static sl_status open_input(struct job *job, sl_error *err) {
     return st;
 }
 
-/* What model input i wants from its chain: its shape without the batch dim. */
-static sl_status input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err) {
+sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err) {
     const struct graph_value *value = &job->model.graph->values[job->model.graph->inputs[i]];
     const sl_tensor *t = &value->tensor;
     *target = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank - 1};
@@ -96,8 +96,11 @@ static sl_status input_target(const struct job *job, size_t i, sl_spec *target, 
 
 static sl_status open_chains(struct job *job, sl_error *err) {
     const struct graph *graph = job->model.graph;
-    const json_t *inputs = json_object_get(job->model.config, "inputs");
     sl_record_kind kind = job->container ? job->container->kind : SL_RECORD_CSV;
+    sl_status split = derive_columns(job, kind, err);
+    const json_t *inputs = json_object_get(job->model.config, "inputs");
+    if (split != SL_OK)
+        return split;
     sl_spec source = chain_source_spec(kind, (const char *const *)job->columns, job->column_count,
                                        (size_t)job->options->max_record_nbytes);
     job->chains = mem_alloc(graph->input_count ? graph->input_count : 1, sizeof *job->chains);
@@ -107,7 +110,7 @@ static sl_status open_chains(struct job *job, sl_error *err) {
     for (size_t i = 0; i < graph->input_count; i++) {
         const char *name = graph->values[graph->inputs[i]].name;
         sl_spec target;
-        sl_status st = input_target(job, i, &target, err);
+        sl_status st = job_input_target(job, i, &target, err);
         if (st == SL_OK)
             st = chain_open(&job->chains[i], json_object_get(inputs, name), &source, &target, name,
                             &job->chain_options, err);
@@ -122,6 +125,7 @@ static sl_status open_chains(struct job *job, sl_error *err) {
 
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err) {
     struct plan_options options = {.batch = batch,
+                                   .text_row_nbytes = job->model.text_nbytes,
                                    .prologues = job->prologues,
                                    .dim_names = job->options->dim_names,
                                    .dim_values = job->options->dim_values,

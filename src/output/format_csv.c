@@ -15,6 +15,8 @@ static size_t line_nbytes(const struct result *results, size_t count) {
         size_t number = format_number_nbytes(ranked ? SL_INT32 : spec->dtype);
         /* a quoted label may double every byte; a class without a label is its number */
         size_t label = spec->labels ? 2 + 2 * format_label_nbytes(spec) : 0;
+        if (!ranked && spec->dtype == SL_STRING)
+            label = 2 + 2 * spec->text_nbytes;
         size_t each = 1 + (label > number ? label : number);
         nbytes += (each + (ranked ? 1 + format_number_nbytes(SL_FLOAT) : 0)) * format_most(spec);
     }
@@ -23,16 +25,19 @@ static size_t line_nbytes(const struct result *results, size_t count) {
 
 /* RFC 4180: quoted when it holds a comma, a quote or a line end; and when it is empty, lest the line be
  * blank. */
-static void put_label(struct buf *out, const char *label) {
-    if (*label && !strpbrk(label, ",\"\r\n")) {
-        buf_puts(out, label);
+static void put_text(struct buf *out, const char *text, size_t nbytes) {
+    bool plain = nbytes > 0;
+    for (size_t i = 0; plain && i < nbytes; i++)
+        plain = text[i] != ',' && text[i] != '"' && text[i] != '\r' && text[i] != '\n';
+    if (plain) {
+        buf_append(out, text, nbytes);
         return;
     }
     buf_putc(out, '"');
-    for (; *label; label++) {
-        if (*label == '"')
+    for (size_t i = 0; i < nbytes; i++) {
+        if (text[i] == '"')
             buf_putc(out, '"');
-        buf_putc(out, *label);
+        buf_putc(out, text[i]);
     }
     buf_putc(out, '"');
 }
@@ -40,7 +45,7 @@ static void put_label(struct buf *out, const char *label) {
 static void put_class(struct buf *out, const sl_spec *spec, int64_t index) {
     const char *label = format_label(spec, index);
     if (label)
-        put_label(out, label);
+        put_text(out, label, strlen(label));
     else
         format_i64(out, index);
 }
@@ -48,6 +53,15 @@ static void put_class(struct buf *out, const sl_spec *spec, int64_t index) {
 static void put_result(struct buf *out, const struct result *r) {
     const sl_ranked *ranked = r->spec->kind == SL_KIND_RANKED ? r->value.tensor.data : NULL;
     size_t count = format_count(&r->value);
+    if (!ranked && r->spec->dtype == SL_STRING) {
+        const sl_string *texts = r->value.tensor.data;
+        for (size_t i = 0; i < count; i++) {
+            if (i)
+                buf_putc(out, ',');
+            put_text(out, texts[i].data, texts[i].nbytes);
+        }
+        return;
+    }
     if (!ranked && !r->spec->labels) {
         format_numbers(out, &r->value.tensor, 0, count, ",", NULL);
         return;

@@ -27,6 +27,8 @@ static size_t result_nbytes(const struct result *r) {
     bool ranked = spec->kind == SL_KIND_RANKED;
     size_t number = format_number_nbytes(ranked ? SL_INT32 : spec->dtype);
     size_t label = spec->labels ? 2 + ESCAPED * format_label_nbytes(spec) : 0;
+    if (!ranked && spec->dtype == SL_STRING)
+        label = 2 + ESCAPED * spec->text_nbytes;
     size_t each = 2 + (label > number ? label : number);
     if (ranked)
         each += strlen("{\"label\": , \"score\": }") + format_number_nbytes(SL_FLOAT);
@@ -64,6 +66,15 @@ static void put_ranked(struct buf *out, const struct result *r) {
 
 static void put_elements(struct buf *out, const struct result *r, size_t first, size_t count) {
     const sl_tensor *t = &r->value.tensor;
+    if (t->dtype == SL_STRING) {
+        const sl_string *texts = t->data;
+        for (size_t i = first; i < first + count; i++) {
+            if (i > first)
+                buf_append(out, ", ", 2);
+            json_put_string(out, texts[i].nbytes ? texts[i].data : "", texts[i].nbytes);
+        }
+        return;
+    }
     if (!r->spec->labels && t->dtype != SL_BOOL) {
         format_numbers(out, t, first, count, ", ", "null");
         return;

@@ -56,6 +56,7 @@ static sl_status add_result(struct formatter *f, const char *name, uint32_t port
     sl_spec *source = &f->source[f->count];
     *source = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = value->tensor.dtype};
     source->max_nbytes = f->plan->outputs[port].row_nbytes;
+    source->text_nbytes = f->plan->outputs[port].text_longest;
     for (int d = 1; d < value->tensor.rank; d++) /* without the batch dim */
         source->dims[source->rank++] = value->tensor.dims[d];
     sl_status st = chain_open(&f->chains[f->count], steps, source, NULL, name, &f->options, err);
@@ -129,10 +130,9 @@ static void describe_results(const struct formatter *f, struct result *results) 
 static sl_status check_results(const struct formatter *f, sl_error *err) {
     for (size_t i = 0; i < f->count; i++) {
         const sl_spec *spec = chain_spec(f->chains[i]);
-        bool shown =
-            spec->kind == SL_KIND_RANKED ||
-            (spec->kind == SL_KIND_TENSOR && spec->dtype != SL_STRING && sl_dtype_nbits(spec->dtype) >= 8 &&
-             spec->dtype != SL_COMPLEX64 && spec->dtype != SL_COMPLEX128);
+        bool shown = spec->kind == SL_KIND_RANKED ||
+                     (spec->kind == SL_KIND_TENSOR && sl_dtype_nbits(spec->dtype) >= 8 &&
+                      spec->dtype != SL_COMPLEX64 && spec->dtype != SL_COMPLEX128);
         if (!shown)
             return error_set(
                 err, SL_E_MODEL, "cannot write result '%s': no format for %s", text_quote(f->names[i]),

@@ -449,9 +449,35 @@ START_TEST(refusals) {
 }
 END_TEST
 
-START_TEST(no_texts_as_numbers) {
-    add_output("words", SL_STRING, 1, (int64_t[]){2});
-    refused(NULL, NULL, SL_E_MODEL, "'words'");
+static void set_text(sl_string *cell, const char *text) {
+    *cell = (sl_string){text, strlen(text)};
+}
+
+START_TEST(texts) {
+    sl_string *words = add_output("words", SL_STRING, 1, (int64_t[]){2});
+    int64_t *n = add_output("n", SL_INT64, 0, NULL);
+    rig.ports[0].text_longest = 12;
+    static const char *const pairs[ROWS][2] = {
+        {"ja", "K\xc3\xb6ln"}, {"", "a,b"}, {"say \"no\"", " x "}, {"\"\"\"\"\"\"\"\"\"\"\"\"", "\x01\x01\x01"}};
+    for (int r = 0; r < ROWS; r++) {
+        set_text(&words[2 * r], pairs[r][0]);
+        set_text(&words[2 * r + 1], pairs[r][1]);
+        n[r] = r;
+    }
+    words[2] = (sl_string){NULL, 0}; /* an empty text may have no address */
+    open_ok(NULL, NULL);
+    ck_assert_str_eq(line(0), "ja,K\xc3\xb6ln,0\n");
+    ck_assert_str_eq(line(1), "\"\",\"a,b\",1\n");
+    ck_assert_str_eq(line(2), "\"say \"\"no\"\"\", x ,2\n");
+    ck_assert_uint_eq(strlen(line(3)), 2 + 24 + 1 + 3 + 3); /* every byte of the first doubled */
+    close_again();
+    open_ok(NULL, "application/jsonlines");
+    ck_assert_str_eq(line(0), "{\"words\": [\"ja\", \"K\xc3\xb6ln\"], \"n\": 0}\n");
+    ck_assert_str_eq(line(1), "{\"words\": [\"\", \"a,b\"], \"n\": 1}\n");
+    ck_assert_str_eq(line(2), "{\"words\": [\"say \\\"no\\\"\", \" x \"], \"n\": 2}\n");
+    ck_assert_ptr_nonnull(strstr(line(3), "\\u0001"));
+    for (int r = 0; r < ROWS; r++)
+        ck_assert_int_eq(rig.rows[r].state, ROW_GOOD);
 }
 END_TEST
 
@@ -501,7 +527,7 @@ int main(void) {
     tcase_add_test(c, placeholders);
     tcase_add_test(c, rows_apart);
     tcase_add_test(c, refusals);
-    tcase_add_test(c, no_texts_as_numbers);
+    tcase_add_test(c, texts);
     tcase_add_test(c, too_many_results);
     tcase_add_test(c, prints_itself);
     suite_add_tcase(suite, c);

@@ -30,6 +30,7 @@ static struct ring *open_ring(uint32_t rows) {
                                    .input_nbytes = rows * sizeof(uint64_t),
                                    .output_nbytes = rows * sizeof(uint64_t),
                                    .text_row_nbytes = 8,
+                                   .string_row_nbytes = 10,
                                    .slot_alloc = plain_alloc,
                                    .slot_free = plain_free};
     struct ring *ring = NULL;
@@ -278,11 +279,35 @@ START_TEST(tasks_pieces_and_order) {
 }
 END_TEST
 
+/* A row has its bound, whatever its neighbours bring; the slot takes all rows at their bound. */
+START_TEST(texts_within_a_row) {
+    struct ring *ring = open_ring(4);
+    struct lease lease;
+    char bytes[] = "abcdefghijk";
+    ck_assert(ring_reserve(ring, 7, 0, 4, &lease));
+    for (int row = 0; row < 4; row++) {
+        size_t used = 0;
+        sl_string texts[] = {{bytes, 4}, {NULL, 0}, {bytes + 4, 6}}, more = {bytes, 1};
+        sl_string longer[] = {{bytes, 5}, {bytes, 6}};
+        ck_assert(!slot_keep_texts(lease.slot, longer, 2, &used));
+        ck_assert(used == 0 && longer[0].data == bytes);
+        ck_assert(slot_keep_texts(lease.slot, texts, 3, &used));
+        ck_assert_uint_eq(used, 10);
+        ck_assert(!memcmp(texts[0].data, "abcd", 4) && !memcmp(texts[2].data, "efghij", 6));
+        ck_assert(texts[2].data >= lease.slot->strings && texts[2].data + 6 <= lease.slot->strings + 40);
+        ck_assert(!slot_keep_texts(lease.slot, &more, 1, &used));
+    }
+    ring_rows_decoded(ring, lease.slot, 4);
+    ring_close(ring);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("ring");
     TCase *tc = tcase_create("ring");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, one_row_comes_through);
+    tcase_add_test(tc, texts_within_a_row);
     tcase_add_test(tc, empty_job_ends);
     tcase_add_test(tc, many_empty_shards);
     tcase_add_loop_test(tc, every_row_once_and_in_order, 1, 9);

@@ -105,6 +105,80 @@ START_TEST(parts_of_a_sample) {
 }
 END_TEST
 
+static const sl_string *texts_of(const struct rig *rig) {
+    ck_assert_int_eq(rig->out.tensor.dtype, SL_STRING);
+    return rig->out.tensor.data;
+}
+
+static void is_text(sl_string have, const char *want) {
+    ck_assert_msg(have.nbytes == strlen(want) && !memcmp(have.data, want, have.nbytes), "'%.*s', not '%s'",
+                  (int)have.nbytes, have.data, want);
+}
+
+START_TEST(texts_of_a_row) {
+    struct rig rig;
+    sl_spec two = rig_tensor(SL_STRING, 1, (int64_t[]){2});
+    RIG_OK(rig_open(&rig, "[{\"columns\": [2, 0]}]", plain(SL_RECORD_CSV), &two));
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "one,2,three"));
+    is_text(texts_of(&rig)[0], "three");
+    is_text(texts_of(&rig)[1], "one");
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "\"a, \"\"b\"\"\",2,"));
+    is_text(texts_of(&rig)[0], "");
+    is_text(texts_of(&rig)[1], "a, \"b\"");
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "one,2"), "ragged-row", "row has 2 fields, expected at least 3");
+    rig_close(&rig);
+    RIG_OK(rig_open(&rig, "[]", plain(SL_RECORD_CSV), &two));
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "x,y"));
+    is_text(texts_of(&rig)[1], "y");
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "x,y,z"), "ragged-row", "row has 3 fields, expected 2");
+    rig_close(&rig);
+    RIG_OK(rig_open(&rig, "[{\"columns\": {\"take\": [0, 1], \"of\": 4}}]", plain(SL_RECORD_CSV), &two));
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "x,y,,"));
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "x,y,z"), "ragged-row", "row has 3 fields, expected 4");
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(texts_of_json) {
+    struct rig rig;
+    sl_spec two = rig_tensor(SL_STRING, 1, (int64_t[]){2}), one = rig_tensor(SL_STRING, 1, (int64_t[]){1});
+    RIG_OK(rig_open(&rig, "[{\"columns\": [\"a\", \"b\"]}]", plain(SL_RECORD_JSON), &two));
+    RIG_OK(rig_line(&rig, SL_KIND_JSON, "{\"b\": 1.50, \"x\": [], \"a\": \"K\\u00f6ln \\\"\\n\"}"));
+    is_text(texts_of(&rig)[0], "K\xc3\xb6ln \"\n");
+    is_text(texts_of(&rig)[1], "1.50");
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "{\"a\": \"\"}"), "missing-value", "the object has no 'b'");
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "{\"a\": null, \"b\": 1}"), "missing-value", "'a' is null");
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "{\"a\": [1], \"b\": 1}"), "not-a-text",
+               "'a' is an array, expected a text");
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "{\"a\": \"\", \"a\": \"\", \"b\": 1}"), "duplicate-key",
+               "'a' appears twice");
+    rig_close(&rig);
+    RIG_OK(rig_open(&rig, "[]", plain(SL_RECORD_JSON), &two));
+    RIG_OK(rig_line(&rig, SL_KIND_JSON, "[\"\\t\", \"\\t\\t\"]"));
+    is_text(texts_of(&rig)[0], "\t");
+    is_text(texts_of(&rig)[1], "\t\t");
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "[\"a\"]"), "ragged-row", "array has 1 text, expected 2");
+    rig_close(&rig);
+    RIG_OK(rig_open(&rig, "[{\"field\": \"text\"}]", plain(SL_RECORD_JSON), &one));
+    RIG_OK(rig_line(&rig, SL_KIND_JSON, "{\"text\": \"a b\"}"));
+    is_text(texts_of(&rig)[0], "a b");
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(empty_fields_as_nan) {
+    struct rig rig;
+    struct chain_options options = rig_options();
+    sl_spec two = rig_tensor(SL_FLOAT, 1, (int64_t[]){2});
+    options.csv_empty_is_nan = true;
+    RIG_OK(rig_open_with(&rig, "[]", plain(SL_RECORD_CSV), &two, &options));
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, ",2"));
+    ck_assert(rig_floats(&rig)[0] != rig_floats(&rig)[0] && rig_floats(&rig)[1] == 2);
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, " ,2"), "not-a-number", "column 0: ' ' is not a number");
+    rig_close(&rig);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("transform_columns");
     TCase *tc = tcase_create("transform_columns");
@@ -113,6 +187,9 @@ int main(void) {
     tcase_add_test(tc, most_columns);
     tcase_add_test(tc, field);
     tcase_add_test(tc, parts_of_a_sample);
+    tcase_add_test(tc, texts_of_a_row);
+    tcase_add_test(tc, texts_of_json);
+    tcase_add_test(tc, empty_fields_as_nan);
     suite_add_tcase(suite, tc);
     return harness_run(suite);
 }

@@ -1,0 +1,78 @@
+/* derive.c: how the values of a row reach a model of several inputs when transform.json does not say. What
+ * skl2onnx writes of a table has an input of shape [N,1] for each column, text or number. The rule:
+ *
+ * - a JSON object, or a csv whose header has every input's name: each input takes the value of its name;
+ * - any other csv row: the inputs take its fields from left to right, in the model's order, each as many as
+ * it has elements, and together all of them. */
+#include <string.h>
+
+#include "job/job.h"
+#include "support/text.h"
+
+#define MOST_INPUTS 1024
+
+static bool has_column(const struct job *job, const char *name) {
+    size_t hits = 0;
+    for (size_t i = 0; i < job->column_count; i++)
+        hits += !strcmp(job->columns[i], name);
+    return hits == 1;
+}
+
+static const char *input_name(const struct job *job, size_t i) {
+    return job->model.graph->values[job->model.graph->inputs[i]].name;
+}
+
+/* Elements of input i; an error where a dim is open. */
+static sl_status input_count(const struct job *job, size_t i, int64_t *count, sl_error *err) {
+    sl_spec target;
+    sl_status st = job_input_target(job, i, &target, err);
+    if (st == SL_OK && (!sl_shape_count(target.rank, target.dims, count) || *count < 1 || *count > INT32_MAX))
+        st = error_set(err, SL_E_MODEL,
+                       "how many columns input '%s' takes is not known: write a transform.json, or give its "
+                       "dimension with --dim",
+                       text_quote(input_name(job, i)));
+    return st;
+}
+
+static json_t *take_fields(int64_t first, int64_t count, int64_t of) {
+    json_t *take = json_array(),
+           *step = json_pack("[{s:{s:o, s:I}}]", "columns", "take", take, "of", (json_int_t)of);
+    for (int64_t i = 0; step && i < count; i++)
+        if (json_array_append_new(take, json_integer((json_int_t)(first + i))) != 0) {
+            json_decref(step);
+            return NULL;
+        }
+    return step;
+}
+
+sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err) {
+    size_t inputs = job->model.graph->input_count;
+    json_t *chains = json_object_get(job->model.config, "inputs");
+    bool given = chains && !job->model.derived;
+    bool by_name = kind == SL_RECORD_JSON || job->columns, single = true;
+    int64_t counts[MOST_INPUTS], total = 0, first = 0;
+    if ((kind != SL_RECORD_CSV && kind != SL_RECORD_JSON) || given || inputs < 2 || inputs > MOST_INPUTS)
+        return SL_OK;
+    if (!chains && json_object_set_new(job->model.config, "inputs", chains = json_object()) != 0)
+        return error_set(err, SL_E_MEMORY, "out of memory for transform.json");
+    for (size_t i = 0; i < inputs; i++) {
+        sl_status st = input_count(job, i, &counts[i], err);
+        if (st != SL_OK)
+            return st;
+        total += counts[i];
+        single = single && counts[i] == 1;
+        by_name =
+            by_name && (kind == SL_RECORD_JSON || (counts[i] == 1 && has_column(job, input_name(job, i))));
+    }
+    for (size_t i = 0; i < inputs; i++) {
+        const char *name = input_name(job, i);
+        json_t *steps = !by_name                 ? take_fields(first, counts[i], total)
+                        : single                 ? json_pack("[{s:[s]}]", "columns", name)
+                        : kind == SL_RECORD_JSON ? json_pack("[{s:s}]", "field", name)
+                                                 : json_pack("[{s:[s]}]", "columns", name);
+        if (!steps || json_object_set_new(chains, name, steps) != 0)
+            return error_set(err, SL_E_MEMORY, "out of memory for transform.json");
+        first += counts[i];
+    }
+    return SL_OK;
+}
