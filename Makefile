@@ -49,7 +49,7 @@ COMMIT := $(or $(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
 # SIMD files carry their own flags; they are compiled everywhere and chosen at run time
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(filter x86_64%,$(ARCH)),)
-SIMD_avx2 := -mavx2
+SIMD_avx2 := -mavx2 -mfma
 SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 

@@ -116,7 +116,14 @@ def recurrent(c):
             attrs["linear_before_reset"] = 1
         if op == "LSTM" and chosen == 1:
             attrs["input_forget"] = 1
-        c.add(op, inputs, 3 if op == "LSTM" else 2, domain="", label=direction + ("_full" if full else ""), **attrs)
+        for held in ((), (1, 2, 3)) if chosen == 0 or full else ((),):  # devices pack weights that are constants
+            c.add(op, inputs, 3 if op == "LSTM" else 2, domain="", label=direction + ("_full" if full else ""),
+                  constants=held, **attrs)
+        if op == "GRU" and chosen == 0:
+            del attrs["linear_before_reset"]
+            c.add(op, inputs, 2, domain="", label=direction + "_reset", constants=(1, 2, 3), **attrs)
+        if op == "LSTM" and chosen == 0 and full:
+            c.add(op, inputs[:7], 3, domain="", label=direction + "_no_peepholes", constants=(1, 2, 3), **attrs)
 
 
 def attention(c):

@@ -98,7 +98,7 @@ static void cpu_memory(const struct device *device, const struct plan *plan, str
                                          threads * (plan->arena_nbytes + plan->text_nbytes + (64u << 10))};
     if (device->options.reference)
         return;
-    memory->weights_nbytes = onednn_packed_nbytes(plan);
+    memory->weights_nbytes = onednn_packed_nbytes(plan) + recurrent_packed_nbytes(plan);
     for (size_t i = 0; i < plan->step_count; i++)
         memory->library_nbytes += onednn_takes(plan, i) ? 64u << 10 : 0; /* generated code and descriptors */
     memory->library_nbytes += memory->library_nbytes ? 2u << 20 : 0;
@@ -212,6 +212,8 @@ static sl_status build(struct program *p, const struct device *device, sl_error 
         for (size_t i = 0; i < p->code.plan->step_count; i++)
             (void)resize_take(&p->code, i);
         st = rows_fill(&p->code, err);
+        if (st == SL_OK)
+            st = recurrent_fill(&p->code, err);
     }
     if (st == SL_OK && !device->options.reference)
         st = onednn_fill(&p->code, err);

@@ -64,4 +64,8 @@ bool resize_take(struct cpu_program *program, size_t index);
 /* row_steps.c: f32 elementwise, broadcast, softmax and normalisation steps by our own kernels. */
 sl_status rows_fill(struct cpu_program *program, sl_error *err);
 
+/* recurrent_fast.c: LSTM, GRU and RNN in f32 with constant weights. */
+sl_status recurrent_fill(struct cpu_program *program, sl_error *err);
+size_t recurrent_packed_nbytes(const struct plan *plan);
+
 #endif
