@@ -88,6 +88,7 @@ static void join_view(struct placer *p, uint32_t at) {
     if (is_output && (p->groups[root].place != PLAN_ARENA || p->groups[root].port != NO_PORT))
         return;
     join(p, root, step->out[0]);
+    p->plan->values[step->in[0]].viewed = p->plan->values[step->out[0]].viewed = true;
     p->dropped[at] = true;
 }
 

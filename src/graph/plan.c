@@ -20,16 +20,10 @@ static sl_status run_list(struct work *w, pass_fn *const *passes, sl_error *err)
 }
 
 static sl_status run_passes(struct work *w, sl_error *err) {
-    static pass_fn *const simple[] = {pass_dead_code,  pass_identity, pass_common, pass_dead_code,
-                                      pass_batch_norm, pass_gelu,     pass_swish,  NULL};
-    static pass_fn *const fusing[] = {pass_fuse_conv, pass_fuse_linear, NULL};
-    static pass_fn *const last[] = {pass_dead_code, NULL};
-    if (w->options->no_passes)
-        return SL_OK;
-    sl_status st = run_list(w, simple, err);
-    if (st == SL_OK && w->options->fuse)
-        st = run_list(w, fusing, err);
-    return st == SL_OK ? run_list(w, last, err) : st;
+    static pass_fn *const passes[] = {pass_dead_code,   pass_identity,  pass_common, pass_dead_code,
+                                      pass_batch_norm,  pass_gelu,      pass_swish,  pass_fuse_conv,
+                                      pass_fuse_linear, pass_dead_code, NULL};
+    return w->options->no_passes ? SL_OK : run_list(w, passes, err);
 }
 
 /* An output that is a constant, an input, or another output too needs a copy to stand in its own block. */

@@ -21,6 +21,7 @@ struct plan_value {
     enum plan_place place;
     size_t offset; /* in its block; multiple of PLAN_ALIGN */
     size_t nbytes;
+    bool viewed; /* its bytes are read under another shape too: they must lie row-major */
 };
 
 struct plan_step {
@@ -79,7 +80,6 @@ struct plan_options {
     const int64_t *dim_values;
     size_t dim_count;
     bool no_passes;         /* the model as it is, for tests: constants are folded all the same */
-    bool fuse;              /* into sluice.Conv and sluice.Linear, for devices that have them */
     size_t text_row_nbytes; /* text that one record may bring: string inputs are planned for it */
     /* For `verify` and tests of single operators. */
     bool free_rows; /* dim 0 need not be the batch */

@@ -7,8 +7,21 @@
 #include "job/job.h"
 #include "support/text.h"
 
+static sl_status read_precision(const char *name, enum precision *precision, sl_error *err) {
+    static const char *const names[] = {"fp32", "tf32", "fp16", "bf16", "int8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i])) {
+            *precision = (enum precision)i;
+            return SL_OK;
+        }
+    return error_set(err, SL_E_USAGE, "unknown precision '%s': known are fp32, tf32, fp16, bf16, int8",
+                     text_quote(name));
+}
+
 static sl_status open_one(struct job *job, const struct device_ops *ops, int index, sl_error *err) {
-    struct device_options options = {.precision = PRECISION_FP32, .threads = job->widths.device_threads};
+    struct device_options options = {.threads = job->widths.device_threads};
+    if (read_precision(job->options->precision, &options.precision, err) != SL_OK)
+        return err->status;
     sl_status st = ops->open(&job->devices[job->device_count], index, &options, err);
     if (st == SL_OK) {
         job->device_ops = ops;
@@ -44,9 +57,6 @@ sl_status job_devices_open(struct job *job, sl_error *err) {
     const char *want = job->options->device ? job->options->device : "auto";
     char why[160] = "", name[80];
     sl_status st;
-    if (strcmp(job->options->precision, "fp32"))
-        return error_set(err, SL_E_USAGE, "cannot use precision '%s': this version computes in fp32",
-                         text_quote(job->options->precision));
     if (!strcmp(want, "auto")) {
         if (device_cuda.count(why, sizeof why) > 0)
             st = open_one(job, &device_cuda, 0, err);
@@ -65,7 +75,9 @@ sl_status job_devices_open(struct job *job, sl_error *err) {
     if (st != SL_OK)
         return st;
     job->device_ops->describe(job->devices[0], name, sizeof name);
-    snprintf(job->device_line, sizeof job->device_line, "%s (%s)", name, why);
+    bool plain = !strcmp(job->options->precision, "fp32");
+    snprintf(job->device_line, sizeof job->device_line, "%s%s%s (%s)", name, plain ? "" : ", ",
+             plain ? "" : job->options->precision, why);
     return SL_OK;
 }
 

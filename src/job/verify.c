@@ -196,10 +196,9 @@ static sl_status give_result(struct verify *v, char **text, sl_error *err) {
         buf_printf(&out, ", \"within\": %s, \"outputs\": [\n%s\n]}\n", within ? "true" : "false",
                    v->rows.data ? v->rows.data : "");
     } else {
-        buf_printf(&out, "model   %s\ndevice  %s, %s\n%-18s %-20s %-26s %10s %10s %11s %9s\n%s",
-                   text_quote(v->job->model.path), v->job->device_line, v->job->options->precision, "set",
-                   "output", "expected", "max abs", "max rel", "top-1", "tolerance",
-                   v->rows.data ? v->rows.data : "");
+        buf_printf(&out, "model   %s\ndevice  %s\n%-18s %-20s %-26s %10s %10s %11s %9s\n%s",
+                   text_quote(v->job->model.path), v->job->device_line, "set", "output", "expected",
+                   "max abs", "max rel", "top-1", "tolerance", v->rows.data ? v->rows.data : "");
         buf_printf(&out, "%zu of %zu output%s within tolerance\n", v->output_count - v->outside_count,
                    v->output_count, v->output_count == 1 ? "" : "s");
     }

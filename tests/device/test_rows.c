@@ -134,9 +134,14 @@ static void check_model(const char *model, enum precision precision) {
     ck_assert(known && want);
     every_row(&rig, want, known);
     rig_close(&rig);
+    /* products in bf16 are cut into other pieces for other sizes, so there the sums differ in their last bits
+     */
+    if (precision == PRECISION_BF16)
+        goto done;
     other_size(model, 1, precision, want, known);
     other_size(model, 3, precision, want, known);
     other_size(model, 64, precision, want, known);
+done:
     mem_free(want);
     mem_free(known);
 }
@@ -147,10 +152,16 @@ static const char *const models[] = {"../samples/01-tabular-mlp/model/model.onnx
                                      "../samples/04-photos-upright/model/model.onnx",
                                      "golden/models/transformer.onnx",
                                      "golden/models/unet.onnx",
+                                     "golden/models/unet.onnx",
                                      "golden/models/lstm_gru.onnx"};
 
 START_TEST(fp32) {
     check_model(models[_i], PRECISION_FP32);
+}
+END_TEST
+
+START_TEST(bf16) {
+    check_model(models[_i], PRECISION_BF16);
 }
 END_TEST
 
@@ -159,6 +170,7 @@ int main(void) {
     TCase *c = tcase_create("rows");
     tcase_set_timeout(c, 240);
     tcase_add_loop_test(c, fp32, 0, (int)(sizeof models / sizeof *models));
+    tcase_add_loop_test(c, bf16, 0, (int)(sizeof models / sizeof *models));
     suite_add_tcase(suite, c);
     return harness_run(suite);
 }

@@ -56,21 +56,23 @@ static void run_columns(const struct cpu_step *step, struct cpu_frame *frame) {
             coefficients_of(call));
 }
 
-void affine_fill(struct cpu_program *program) {
-    for (size_t i = 0; i < program->plan->step_count; i++) {
-        const struct plan_step *s = &program->plan->steps[i];
-        if (strcmp(s->op->domain, "sluice") || strcmp(s->op->name, "Affine"))
-            continue;
-        const sl_tensor *x = &program->plan->values[s->in[0]].tensor;
-        const sl_tensor *y = &program->plan->values[s->out[0]].tensor;
-        struct op_call call = {.attrs = s->attrs, .attr_count = s->attr_count};
-        bool chw = op_attr_int(&call, "chw", 0) != 0;
-        if (y->dtype == SL_FLOAT && x->dtype == SL_UINT8 && chw) {
-            program->steps[i].run = run_pixels;
-            program->steps[i].what = "u8 pixels to planes";
-        } else if (y->dtype == SL_FLOAT && x->dtype == SL_FLOAT && !chw) {
-            program->steps[i].run = run_columns;
-            program->steps[i].what = "f32 columns";
-        }
+bool affine_take(struct cpu_program *program, size_t index) {
+    const struct plan_step *s = &program->plan->steps[index];
+    if (strcmp(s->op->domain, "sluice") || strcmp(s->op->name, "Affine"))
+        return false;
+    const sl_tensor *x = &program->plan->values[s->in[0]].tensor;
+    const sl_tensor *y = &program->plan->values[s->out[0]].tensor;
+    struct op_call call = {.attrs = s->attrs, .attr_count = s->attr_count};
+    bool chw = op_attr_int(&call, "chw", 0) != 0;
+    struct cpu_step *step = &program->steps[index];
+    if (y->dtype == SL_FLOAT && x->dtype == SL_UINT8 && chw) {
+        step->run = run_pixels;
+        step->what = "u8 pixels to planes";
+    } else if (y->dtype == SL_FLOAT && x->dtype == SL_FLOAT && !chw) {
+        step->run = run_columns;
+        step->what = "f32 columns";
+    } else {
+        return false;
     }
+    return true;
 }

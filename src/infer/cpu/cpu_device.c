@@ -42,12 +42,25 @@ static int cpu_count(char *why, size_t why_nbytes) {
     return 1;
 }
 
+static bool has_bf16(void) {
+    struct machine machine;
+    machine_read(&machine);
+    return machine.avx512_bf16;
+}
+
 static sl_status cpu_open(struct device **out, int index, const struct device_options *options,
                           sl_error *err) {
     if (index != 0)
         return error_set(err, SL_E_DEVICE, "there is only one device 'cpu'");
-    if (options->precision != PRECISION_FP32)
-        return error_set(err, SL_E_USAGE, "the cpu device computes in fp32");
+    if (options->precision != PRECISION_FP32 && options->precision != PRECISION_BF16)
+        return error_set(err, SL_E_USAGE, "the cpu device computes in fp32 or bf16, not in '%s'",
+                         options->precision == PRECISION_FP16   ? "fp16"
+                         : options->precision == PRECISION_TF32 ? "tf32"
+                                                                : "int8");
+    if (options->precision == PRECISION_BF16 && !has_bf16())
+        return error_set(err, SL_E_DEVICE,
+                         "cannot use precision 'bf16' on this CPU: it has no AVX-512 BF16, and would be "
+                         "slower than in fp32");
     struct device *device = mem_alloc(1, sizeof *device);
     if (!device)
         return error_set(err, SL_E_MEMORY, "out of memory for the cpu device");
@@ -207,16 +220,12 @@ static void cpu_unload(struct program *p) {
 /* References first, then what is better over them. */
 static sl_status build(struct program *p, const struct device *device, sl_error *err) {
     sl_status st = reference_fill(&p->code, err);
-    if (st == SL_OK && !device->options.reference) {
-        affine_fill(&p->code);
-        for (size_t i = 0; i < p->code.plan->step_count; i++)
-            (void)resize_take(&p->code, i);
-        st = rows_fill(&p->code, err);
-        if (st == SL_OK)
-            st = recurrent_fill(&p->code, err);
-    }
+    int threads = omp_get_max_threads();
+    p->code.precision = device->options.precision;
+    omp_set_num_threads(1); /* what is made now will run in one thread */
     if (st == SL_OK && !device->options.reference)
-        st = onednn_fill(&p->code, err);
+        st = steps_fill(&p->code, err);
+    omp_set_num_threads(threads);
     for (size_t i = 0; st == SL_OK && i < p->code.plan->step_count; i++)
         if (p->code.steps[i].scratch_nbytes > p->code.scratch_nbytes)
             p->code.scratch_nbytes = p->code.steps[i].scratch_nbytes;

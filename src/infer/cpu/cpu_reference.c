@@ -111,6 +111,27 @@ void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
     *f = (struct cpu_frame){0};
 }
 
+/* While a step runs, the values it wants otherwise are its own copies in scratch. */
+static void run_step(const struct cpu_step *step, struct cpu_frame *f) {
+    void *kept[CPU_MAX_CONVERTS];
+    unsigned before = step->before_count, all = before + step->after_count;
+    for (unsigned i = 0; i < all; i++) {
+        const struct cpu_convert *c = i < before ? &step->before[i] : &step->after[i - before];
+        void *own = (char *)f->scratch + c->offset;
+        kept[i] = f->values[c->value].data;
+        if (i < before)
+            format_convert(c, kept[i], own);
+        f->values[c->value].data = own;
+    }
+    step->run(step, f);
+    for (unsigned i = all; i-- > 0;) {
+        const struct cpu_convert *c = i < before ? &step->before[i] : &step->after[i - before];
+        if (i >= before)
+            format_convert(c, f->values[c->value].data, kept[i]);
+        f->values[c->value].data = kept[i];
+    }
+}
+
 void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, void *output) {
     const struct plan *plan = p->plan;
     for (size_t i = 0; i < plan->value_count; i++) {
@@ -121,7 +142,6 @@ void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, vo
             f->values[i].data = (char *)output + v->offset;
     }
     for (size_t i = 0; i < plan->step_count; i++)
-        if (p->steps[i].run)
-            p->steps[i].run(&p->steps[i], f);
+        run_step(&p->steps[i], f);
     plan_keep_texts(plan, output);
 }

@@ -3,19 +3,28 @@
 #ifndef INFER_CPU_STEP_H
 #define INFER_CPU_STEP_H
 
-#include "graph/plan.h"
+#include "infer/cpu/value_format.h"
 #include "infer/device.h"
 
 struct cpu_frame;
+struct row_kernels;
+
+/* A step has at most this many inputs and outputs that are converted for it. */
+#define CPU_MAX_CONVERTS 64
 
 struct cpu_step {
     /* Computes step `index` of the frame's batch. NULL: done by the step before (fused). */
     void (*run)(const struct cpu_step *step, struct cpu_frame *frame);
     uint32_t index;
-    const void *state; /* reference: op_prepared.state */
-    void *provider;    /* what overwrote it keeps here */
-    size_t scratch_nbytes;
-    const char *what; /* "reference", "oneDNN jit:avx512_core", ... */
+    const void *state;     /* reference: op_prepared.state */
+    void *provider;        /* what overwrote it keeps here */
+    size_t scratch_nbytes; /* its own, then its conversions' */
+    const char *what;      /* "reference", "oneDNN jit:avx512_core", ... */
+    /* Values it wants in another format than they lie in: inputs into scratch before it runs, outputs out of
+     * scratch after. `formatted`: it said so itself; else everything is made plain for it. */
+    const struct cpu_convert *before, *after;
+    unsigned before_count, after_count;
+    bool formatted;
 };
 
 /* One compute thread's view of a program. */
@@ -30,11 +39,14 @@ struct cpu_frame {
 
 struct cpu_program {
     const struct plan *plan;
-    struct cpu_step *steps; /* [step_count] */
-    struct arena memory;    /* what prepare made */
-    size_t scratch_nbytes;  /* of a frame */
-    size_t packed_nbytes;   /* weights that providers copied */
-    struct onednn *onednn;  /* or NULL */
+    struct cpu_step *steps;     /* [step_count] */
+    struct cpu_format *formats; /* [value_count]: how each value lies in memory */
+    enum precision precision;
+    const struct row_kernels *kernels;
+    struct arena memory;   /* what prepare made */
+    size_t scratch_nbytes; /* of a frame */
+    size_t packed_nbytes;  /* weights that providers copied */
+    struct onednn *onednn; /* or NULL */
     unsigned threads;
 };
 
@@ -46,9 +58,23 @@ void frame_close(struct cpu_frame *frame, const struct cpu_program *program);
 /* Points inputs and outputs at a batch's blocks and runs every step. */
 void frame_run(struct cpu_frame *frame, const struct cpu_program *program, void *input, void *output);
 
-/* onednn.c: overwrites the steps it is better at. Primitives are made here, for one thread each. */
-sl_status onednn_fill(struct cpu_program *program, sl_error *err);
+/* cpu_steps.c: overwrites the references with what is better, step by step in running order, and settles how
+ * every value lies in memory. */
+sl_status steps_fill(struct cpu_program *program, sl_error *err);
+/* The step `index` wants `value`, one of its inputs or outputs, in `want`. Call after the step's own
+ * scratch_nbytes is known. */
+sl_status step_wants(struct cpu_program *program, size_t index, uint32_t value, bool output,
+                     struct cpu_format want, sl_error *err);
+/* Whether the value may lie otherwise than row-major. */
+bool value_may_format(const struct cpu_program *program, uint32_t value);
+
+/* onednn.c: the library's engine, and what its primitives have in common. Primitives are made for one thread
+ * each. */
+sl_status onednn_open(struct cpu_program *program, sl_error *err);
 void onednn_clear(struct cpu_program *program);
+/* onednn_product.c, onednn_pool.c: take the step when they can; *taken says so. */
+sl_status onednn_product_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
+sl_status onednn_pool_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 const char *onednn_version(void);
 /* Bytes of packed weights it would keep for the plan. */
 size_t onednn_packed_nbytes(const struct plan *plan);
@@ -56,13 +82,16 @@ size_t onednn_packed_nbytes(const struct plan *plan);
 bool onednn_takes(const struct plan *plan, size_t step);
 
 /* affine_fast.c: the u8 and f32 cases of sluice.Affine, bit-identical to the reference. */
-void affine_fill(struct cpu_program *program);
+bool affine_take(struct cpu_program *program, size_t index);
 
 /* resize_fast.c: f32 Resize and Upsample, within a few ulp of the reference; false: not one it takes. */
 bool resize_take(struct cpu_program *program, size_t index);
 
 /* row_steps.c: f32 elementwise, broadcast, softmax and normalisation steps by our own kernels. */
-sl_status rows_fill(struct cpu_program *program, sl_error *err);
+sl_status rows_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
+
+/* image_steps.c: steps that only move images about, where channels-last spares the moving. */
+sl_status image_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 
 /* recurrent_fast.c: LSTM, GRU and RNN in f32 with constant weights. */
 sl_status recurrent_fill(struct cpu_program *program, sl_error *err);

@@ -11,6 +11,7 @@ struct row_step {
     const struct row_kernels *kernels;
     unsigned kernel; /* enum row_unary or row_binary */
     float a, b;
+    bool last; /* binary: images lie channels-last */
 };
 
 static const struct row_step *of(const struct cpu_step *step) {
@@ -94,22 +95,28 @@ struct walk {
     size_t size[SL_MAX_RANK], x[SL_MAX_RANK], y[SL_MAX_RANK];
 };
 
+/* Dim number i of `rank`, counted from the innermost in memory: channels first where they lie last. */
+static size_t dim_at(const sl_tensor *t, int rank, int i, bool last) {
+    int dim = last ? (i == 0 ? 1 : i < rank - 1 ? rank - i : 0) : rank - 1 - i;
+    dim -= rank - t->rank; /* missing ones stand in front */
+    return dim >= 0 ? (size_t)t->dims[dim] : 1;
+}
+
 /* Merges what lies in one piece in both. */
-static void walk_over(struct walk *w, const sl_tensor *x, const sl_tensor *y, const sl_tensor *z) {
+static void walk_over(struct walk *w, const sl_tensor *x, const sl_tensor *y, const sl_tensor *z, bool last) {
     size_t at_x = 1, at_y = 1;
     w->rank = 0;
-    for (int i = 1; i <= z->rank; i++) {
-        size_t size = (size_t)z->dims[z->rank - i];
-        size_t own_x = i <= x->rank ? (size_t)x->dims[x->rank - i] : 1;
-        size_t own_y = i <= y->rank ? (size_t)y->dims[y->rank - i] : 1;
+    for (int i = 0; i < z->rank; i++) {
+        size_t size = dim_at(z, z->rank, i, last);
+        size_t own_x = dim_at(x, z->rank, i, last), own_y = dim_at(y, z->rank, i, last);
         size_t step_x = own_x == 1 ? 0 : at_x, step_y = own_y == 1 ? 0 : at_y;
         at_x *= own_x;
         at_y *= own_y;
         if (size == 1)
             continue;
-        int last = w->rank - 1;
-        if (w->rank && step_x == w->x[last] * w->size[last] && step_y == w->y[last] * w->size[last]) {
-            w->size[last] *= size;
+        int top = w->rank - 1;
+        if (w->rank && step_x == w->x[top] * w->size[top] && step_y == w->y[top] * w->size[top]) {
+            w->size[top] *= size;
             continue;
         }
         w->size[w->rank] = size;
@@ -129,7 +136,7 @@ static void run_binary(const struct cpu_step *step, struct cpu_frame *frame) {
     struct walk w;
     if (!total)
         return;
-    walk_over(&w, call->in[0], call->in[1], call->out[0]);
+    walk_over(&w, call->in[0], call->in[1], call->out[0], s->last);
     enum row_form form = w.x[0] && w.y[0] ? ROW_BOTH : w.x[0] ? ROW_SECOND_ONE : ROW_FIRST_ONE;
     for (size_t rows = total / w.size[0]; rows; rows--) {
         s->kernels->binary[s->kernel][form](x, y, z, w.size[0]);
@@ -248,21 +255,54 @@ static bool match(const struct plan *plan, const struct plan_step *step, struct 
     return true;
 }
 
-sl_status rows_fill(struct cpu_program *program, sl_error *err) {
-    const struct row_kernels *kernels = row_kernels();
-    for (size_t i = 0; i < program->plan->step_count; i++) {
-        void (*run)(const struct cpu_step *, struct cpu_frame *);
-        struct row_step found = {.kernels = kernels};
-        if (!match(program->plan, &program->plan->steps[i], &found, &run))
-            continue;
-        struct row_step *s = arena_alloc(&program->memory, 1, sizeof *s);
-        if (!s)
-            return error_set(err, SL_E_MEMORY, "out of memory for the program");
-        *s = found;
-        program->steps[i].run = run;
-        program->steps[i].provider = s;
-        program->steps[i].scratch_nbytes = 0;
-        program->steps[i].what = kernels->name;
+/* A plain operand that channels-last needs not turn: nothing but channels, or one number an image. */
+static bool turns_alone(const sl_tensor *t, int rank) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dims[i] != 1 && rank - t->rank + i > 1)
+            return false;
+    return true;
+}
+
+/* Elementwise results lie as their largest image does; what else is there is brought into line. */
+static sl_status take_layout(struct cpu_program *program, size_t index, struct row_step *s, sl_error *err) {
+    const struct plan_step *step = &program->plan->steps[index];
+    const sl_tensor *z = &program->plan->values[step->out[0]].tensor;
+    struct cpu_format last = {LAYOUT_LAST, SL_FLOAT}, plain = {LAYOUT_PLAIN, SL_FLOAT};
+    sl_status st = SL_OK;
+    bool image = false;
+    size_t operands = step->in_count < 2 || program->steps[index].run == run_unary ? 1 : 2;
+    for (size_t i = 0; i < operands; i++)
+        image = image || program->formats[step->in[i]].layout == LAYOUT_LAST;
+    for (size_t i = 0; image && i < operands; i++) {
+        const sl_tensor *t = &program->plan->values[step->in[i]].tensor;
+        image = t->rank == z->rank || turns_alone(t, z->rank);
     }
-    return SL_OK;
+    s->last = image && value_may_format(program, step->out[0]);
+    if (s->last)
+        program->formats[step->out[0]] = last;
+    program->steps[index].formatted = true;
+    for (size_t i = 0; st == SL_OK && i < operands; i++) {
+        const sl_tensor *t = &program->plan->values[step->in[i]].tensor;
+        bool alone = turns_alone(t, z->rank);
+        st = step_wants(program, index, step->in[i], false, s->last && !alone ? last : plain, err);
+    }
+    return st;
+}
+
+sl_status rows_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err) {
+    void (*run)(const struct cpu_step *, struct cpu_frame *);
+    struct cpu_step *step = &program->steps[index];
+    struct row_step found = {.kernels = program->kernels};
+    *taken = match(program->plan, &program->plan->steps[index], &found, &run);
+    if (!*taken)
+        return SL_OK;
+    struct row_step *s = arena_alloc(&program->memory, 1, sizeof *s);
+    if (!s)
+        return error_set(err, SL_E_MEMORY, "out of memory for the program");
+    *s = found;
+    step->run = run;
+    step->provider = s;
+    step->scratch_nbytes = 0;
+    step->what = program->kernels->name;
+    return run == run_unary || run == run_binary ? take_layout(program, index, s, err) : SL_OK;
 }
