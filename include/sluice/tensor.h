@@ -31,9 +31,20 @@ typedef enum sl_dtype {
     SL_COMPLEX64 = 14,
     SL_COMPLEX128 = 15,
     SL_BFLOAT16 = 16,
+    SL_FLOAT8E4M3FN = 17,
+    SL_FLOAT8E4M3FNUZ = 18,
+    SL_FLOAT8E5M2 = 19,
+    SL_FLOAT8E5M2FNUZ = 20,
     SL_UINT4 = 21,
-    SL_INT4 = 22
+    SL_INT4 = 22,
+    SL_FLOAT4E2M1 = 23,
+    SL_FLOAT8E8M0 = 24,
+    SL_UINT2 = 25,
+    SL_INT2 = 26
 } sl_dtype;
+
+/* One past the last. */
+#define SL_DTYPE_END 27
 
 /* Text in a tensor of SL_STRING: bytes owned by whoever owns the tensor's data, not NUL-ended. */
 typedef struct sl_string {
@@ -46,7 +57,7 @@ typedef struct sl_tensor {
     sl_dtype dtype;
     int rank;
     int64_t dims[SL_MAX_RANK];
-    void *data; /* elements; two 4-bit elements share a byte, low half first */
+    void *data; /* elements; elements of 4 and 2 bits share a byte, from its low bits on */
 } sl_tensor;
 
 /* Bits of one element; 0 for SL_UNDEFINED and unknown numbers. SL_STRING counts as one sl_string. */

@@ -195,7 +195,7 @@ static sl_status read_type(struct importer *im, struct wire w, struct graph_valu
         struct wire tensor = wire_inside(&f);
         while (st == SL_OK && wire_next(&tensor, &t)) {
             if (t.number == 1 && t.type == WIRE_VARINT) {
-                info->tensor.dtype = t.value <= SL_INT4 ? (sl_dtype)t.value : SL_UNDEFINED;
+                info->tensor.dtype = t.value < SL_DTYPE_END ? (sl_dtype)t.value : SL_UNDEFINED;
             } else if (t.number == 2 && t.type == WIRE_BYTES) {
                 info->has_shape = true;
                 st = read_shape(im, wire_inside(&t), info, err);

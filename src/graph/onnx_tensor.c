@@ -121,7 +121,7 @@ static sl_status read_parts(struct wire w, struct parts *p, sl_error *err) {
         if (f.number == 1)
             st = add_dims(p, &w, &f, err);
         else if (f.number == 2 && wire_expect(&w, &f, WIRE_VARINT))
-            p->tensor.dtype = f.value <= SL_INT4 ? (sl_dtype)f.value : SL_UNDEFINED;
+            p->tensor.dtype = f.value < SL_DTYPE_END ? (sl_dtype)f.value : SL_UNDEFINED;
         else if (f.number == 3)
             st = error_set(err, SL_E_MODEL, "tensor '%s' comes in segments",
                            text_quote_n(p->name.data, p->name.nbytes));
@@ -167,7 +167,7 @@ static sl_status use_bytes(struct importer *im, const void *data, size_t nbytes,
 /* Number `i` of a typed list into the tensor. */
 static void store(const sl_tensor *t, size_t i, uint64_t value) {
     unsigned nbits = sl_dtype_nbits(t->dtype);
-    if (nbits <= 8) /* two 4-bit numbers come as one byte */
+    if (nbits <= 8) /* two numbers of 4 bits, or four of 2, come as one byte */
         ((uint8_t *)t->data)[i] = (uint8_t)value;
     else if (nbits == 16)
         ((uint16_t *)t->data)[i] = (uint16_t)value;

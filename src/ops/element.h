@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ops/half.h"
+#include "ops/small_float.h"
 #include "sluice/tensor.h"
 
 #define OPS_INLINE static inline __attribute__((always_inline))
@@ -22,7 +23,14 @@ static inline enum element_kind element_kind(sl_dtype dtype) {
     case SL_DOUBLE:
     case SL_FLOAT16:
     case SL_BFLOAT16:
+    case SL_FLOAT8E4M3FN:
+    case SL_FLOAT8E4M3FNUZ:
+    case SL_FLOAT8E5M2:
+    case SL_FLOAT8E5M2FNUZ:
+    case SL_FLOAT8E8M0:
+    case SL_FLOAT4E2M1:
         return ELEMENT_REAL;
+    case SL_INT2:
     case SL_INT4:
     case SL_INT8:
     case SL_INT16:
@@ -30,6 +38,7 @@ static inline enum element_kind element_kind(sl_dtype dtype) {
     case SL_INT64:
         return ELEMENT_SIGNED;
     case SL_BOOL:
+    case SL_UINT2:
     case SL_UINT4:
     case SL_UINT8:
     case SL_UINT16:
@@ -39,6 +48,20 @@ static inline enum element_kind element_kind(sl_dtype dtype) {
     default:
         return ELEMENT_OTHER;
     }
+}
+
+/* An element of 4 or 2 bits: from the low bits on. */
+static inline unsigned element_nibble(const void *p, int64_t i) {
+    return (unsigned)((const uint8_t *)p)[i / 2] >> (i % 2 * 4) & 15u;
+}
+
+static inline unsigned element_crumb(const void *p, int64_t i) {
+    return (unsigned)((const uint8_t *)p)[i / 4] >> (i % 4 * 2) & 3u;
+}
+
+/* float8 and float4, which nothing computes in. */
+static inline double element_small(sl_dtype dtype, const void *p, int64_t i) {
+    return small_float_value(dtype, dtype == SL_FLOAT4E2M1 ? element_nibble(p, i) : ((const uint8_t *)p)[i]);
 }
 
 OPS_INLINE double element_real(sl_dtype dtype, const void *p, int64_t i) {
@@ -52,17 +75,14 @@ OPS_INLINE double element_real(sl_dtype dtype, const void *p, int64_t i) {
     case SL_BFLOAT16:
         return (double)bfloat_to_float(((const uint16_t *)p)[i]);
     default:
-        return 0;
+        return element_small(dtype, p, i);
     }
-}
-
-/* A 4-bit element: low half first. */
-static inline unsigned element_nibble(const void *p, int64_t i) {
-    return (unsigned)((const uint8_t *)p)[i / 2] >> (i % 2 * 4) & 15u;
 }
 
 OPS_INLINE int64_t element_signed(sl_dtype dtype, const void *p, int64_t i) {
     switch ((int)dtype) {
+    case SL_INT2:
+        return (int64_t)(element_crumb(p, i) ^ 2u) - 2;
     case SL_INT4:
         return (int64_t)(element_nibble(p, i) ^ 8u) - 8;
     case SL_INT8:
@@ -82,6 +102,8 @@ OPS_INLINE uint64_t element_unsigned(sl_dtype dtype, const void *p, int64_t i) {
     switch ((int)dtype) {
     case SL_BOOL:
         return ((const uint8_t *)p)[i] != 0;
+    case SL_UINT2:
+        return element_crumb(p, i);
     case SL_UINT4:
         return element_nibble(p, i);
     case SL_UINT8:
@@ -122,6 +144,24 @@ static inline void element_set_nibble(void *p, int64_t i, unsigned value) {
     *byte = (uint8_t)(i % 2 ? (*byte & 15u) | (value & 15u) << 4 : (*byte & 0xf0u) | (value & 15u));
 }
 
+static inline void element_set_crumb(void *p, int64_t i, unsigned value) {
+    uint8_t *byte = (uint8_t *)p + i / 4;
+    unsigned shift = (unsigned)(i % 4 * 2);
+    *byte = (uint8_t)((*byte & ~(3u << shift)) | (value & 3u) << shift);
+}
+
+/* The bits of a number of 8 bits or less. */
+static inline void element_set_bits(sl_dtype dtype, void *p, int64_t i, unsigned bits) {
+    if (dtype == SL_FLOAT4E2M1)
+        element_set_nibble(p, i, bits);
+    else
+        ((uint8_t *)p)[i] = (uint8_t)bits;
+}
+
+static inline void element_set_small(sl_dtype dtype, void *p, int64_t i, double x) {
+    element_set_bits(dtype, p, i, small_float_bits(dtype, x, true, SMALL_UP));
+}
+
 /* Integers keep their low bits, as C's conversions do. */
 OPS_INLINE void element_set_unsigned(sl_dtype dtype, void *p, int64_t i, uint64_t x) {
     switch ((int)dtype) {
@@ -139,6 +179,10 @@ OPS_INLINE void element_set_unsigned(sl_dtype dtype, void *p, int64_t i, uint64_
         break;
     case SL_BOOL:
         ((uint8_t *)p)[i] = x != 0;
+        break;
+    case SL_INT2:
+    case SL_UINT2:
+        element_set_crumb(p, i, (unsigned)(x & 3u));
         break;
     case SL_INT4:
     case SL_UINT4:
@@ -161,6 +205,8 @@ OPS_INLINE void element_set_unsigned(sl_dtype dtype, void *p, int64_t i, uint64_
         ((uint64_t *)p)[i] = x;
         break;
     default:
+        if (element_kind(dtype) == ELEMENT_REAL)
+            element_set_small(dtype, p, i, (double)x);
         break;
     }
 }
@@ -180,7 +226,10 @@ OPS_INLINE void element_set_signed(sl_dtype dtype, void *p, int64_t i, int64_t x
         ((uint16_t *)p)[i] = bfloat_from_float((float)x);
         break;
     default:
-        element_set_unsigned(dtype, p, i, (uint64_t)x);
+        if (element_kind(dtype) == ELEMENT_REAL)
+            element_set_small(dtype, p, i, (double)x);
+        else
+            element_set_unsigned(dtype, p, i, (uint64_t)x);
         break;
     }
 }
@@ -216,7 +265,10 @@ OPS_INLINE void element_set_real(sl_dtype dtype, void *p, int64_t i, double x) {
                                            : (uint64_t)element_truncate(x);
         break;
     default:
-        element_set_unsigned(dtype, p, i, (uint64_t)element_truncate(x));
+        if (element_kind(dtype) == ELEMENT_REAL)
+            element_set_small(dtype, p, i, x);
+        else
+            element_set_unsigned(dtype, p, i, (uint64_t)element_truncate(x));
         break;
     }
 }

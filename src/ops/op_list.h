@@ -74,6 +74,7 @@ OP(where)
 /* convert.c */
 OP(cast)
 OP(cast_like)
+OP(bit_cast)
 OP(clip)
 /* matrix.c */
 OP(gemm)

@@ -12,9 +12,16 @@
 #define OPS_UNSIGNED (OPS_BIT(SL_UINT8) | OPS_BIT(SL_UINT16) | OPS_BIT(SL_UINT32) | OPS_BIT(SL_UINT64))
 #define OPS_INTS (OPS_SIGNED | OPS_UNSIGNED)
 #define OPS_NUMBERS (OPS_REALS | OPS_INTS)
+/* Numbers to convert from and to, which nothing computes in. */
+#define OPS_FLOAT8                                                                                           \
+    (OPS_BIT(SL_FLOAT8E4M3FN) | OPS_BIT(SL_FLOAT8E4M3FNUZ) | OPS_BIT(SL_FLOAT8E5M2) |                        \
+     OPS_BIT(SL_FLOAT8E5M2FNUZ))
+#define OPS_SMALL_INTS (OPS_BIT(SL_INT4) | OPS_BIT(SL_UINT4) | OPS_BIT(SL_INT2) | OPS_BIT(SL_UINT2))
+#define OPS_SMALL (OPS_FLOAT8 | OPS_BIT(SL_FLOAT8E8M0) | OPS_BIT(SL_FLOAT4E2M1) | OPS_SMALL_INTS)
 #define OPS_COMPLEX (OPS_BIT(SL_COMPLEX64) | OPS_BIT(SL_COMPLEX128))
 /* Whole bytes that can be moved about without knowing what they are. */
-#define OPS_MOVABLE (OPS_NUMBERS | OPS_COMPLEX | OPS_BIT(SL_BOOL) | OPS_BIT(SL_STRING))
+#define OPS_MOVABLE                                                                                          \
+    (OPS_NUMBERS | OPS_COMPLEX | OPS_FLOAT8 | OPS_BIT(SL_FLOAT8E8M0) | OPS_BIT(SL_BOOL) | OPS_BIT(SL_STRING))
 
 /* "float [2, 3]" into `text`, a dim that is not known as "?"; returns it. */
 #define RULE_TEXT 160

@@ -22,8 +22,16 @@ static const struct {
     [SL_COMPLEX64] = {"complex64", 64},
     [SL_COMPLEX128] = {"complex128", 128},
     [SL_BFLOAT16] = {"bfloat16", 16},
+    [SL_FLOAT8E4M3FN] = {"float8e4m3fn", 8},
+    [SL_FLOAT8E4M3FNUZ] = {"float8e4m3fnuz", 8},
+    [SL_FLOAT8E5M2] = {"float8e5m2", 8},
+    [SL_FLOAT8E5M2FNUZ] = {"float8e5m2fnuz", 8},
     [SL_UINT4] = {"uint4", 4},
     [SL_INT4] = {"int4", 4},
+    [SL_FLOAT4E2M1] = {"float4e2m1", 4},
+    [SL_FLOAT8E8M0] = {"float8e8m0", 8},
+    [SL_UINT2] = {"uint2", 2},
+    [SL_INT2] = {"int2", 2},
 };
 
 static bool is_known(sl_dtype dtype) {

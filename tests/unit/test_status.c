@@ -81,16 +81,23 @@ START_TEST(dtypes) {
         sl_dtype dtype;
         unsigned nbits;
         const char *name;
-    } cases[] = {
-        {SL_FLOAT, 32, "float"},       {SL_UINT8, 8, "uint8"},      {SL_INT64, 64, "int64"},
-        {SL_BOOL, 8, "bool"},          {SL_FLOAT16, 16, "float16"}, {SL_DOUBLE, 64, "double"},
-        {SL_BFLOAT16, 16, "bfloat16"}, {SL_INT4, 4, "int4"},        {SL_COMPLEX128, 128, "complex128"},
-        {SL_UNDEFINED, 0, "undefined"}};
+    } cases[] = {{SL_FLOAT, 32, "float"},
+                 {SL_UINT8, 8, "uint8"},
+                 {SL_INT64, 64, "int64"},
+                 {SL_BOOL, 8, "bool"},
+                 {SL_FLOAT16, 16, "float16"},
+                 {SL_DOUBLE, 64, "double"},
+                 {SL_BFLOAT16, 16, "bfloat16"},
+                 {SL_FLOAT8E8M0, 8, "float8e8m0"},
+                 {SL_UINT2, 2, "uint2"},
+                 {SL_INT4, 4, "int4"},
+                 {SL_COMPLEX128, 128, "complex128"},
+                 {SL_UNDEFINED, 0, "undefined"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_assert_uint_eq(sl_dtype_nbits(cases[i].dtype), cases[i].nbits);
         ck_assert_str_eq(sl_dtype_name(cases[i].dtype), cases[i].name);
     }
-    static const int unknown[] = {17, 20, 23, 1000, -1, INT_MAX, INT_MIN};
+    static const int unknown[] = {27, 28, 31, 1000, -1, INT_MAX, INT_MIN};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         ck_assert_uint_eq(sl_dtype_nbits((sl_dtype)unknown[i]), 0);
         ck_assert_str_eq(sl_dtype_name((sl_dtype)unknown[i]), "undefined");
