@@ -110,11 +110,70 @@ START_TEST(resize) {
 }
 END_TEST
 
+/* "n,3,7" and the like, the batch first. */
+static void write_dims(char text[64], size_t count, const int64_t *dims) {
+    size_t used = 1;
+    strcpy(text, "n");
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, 64 - used, ",%d", (int)dims[i]);
+}
+
+static void random_floats(struct model *m, const char *name, const char *dims, int64_t count) {
+    float *x = mem_alloc((size_t)count, sizeof *x);
+    for (int64_t i = 0; i < count; i++)
+        x[i] = (float)(rand() % 2001 - 1000) / 1000;
+    model_floats(m, name, dims, x);
+    mem_free(x);
+}
+
+START_TEST(conv_transpose) {
+    size_t fast = 0;
+    srand(4);
+    for (int round = 0; round < 300; round++) {
+        struct model m;
+        char text[64];
+        size_t n = (size_t)pick(1, 3);
+        int64_t groups = pick(1, 3), in = pick(1, 4), out = pick(1, 5), x[4] = {groups * in}, w[4] = {out};
+        int64_t strides[3], dilations[3], pads[6], more[3], weights = groups * in * out;
+        for (size_t d = 0; d < n; d++) {
+            x[d + 1] = pick(1, n == 3 ? 5 : 20);
+            w[d + 1] = pick(1, 4);
+            strides[d] = pick(1, 4);
+            dilations[d] = pick(1, 2);
+            pads[d] = pick(0, 2);
+            pads[d + n] = pick(0, 2);
+            more[d] = pick(0, strides[d] - 1);
+            weights *= w[d + 1];
+        }
+        model_begin(&m);
+        write_dims(text, n + 1, x);
+        model_input(&m, "x", SL_FLOAT, text);
+        char rest[64];
+        write_dims(rest, n + 1, w);
+        snprintf(text, sizeof text, "%d%s", (int)(groups * in), rest + 1);
+        random_floats(&m, "w", text, weights);
+        snprintf(text, sizeof text, "%d", (int)(groups * out));
+        random_floats(&m, "b", text, groups * out);
+        model_node(&m, "ConvTranspose", pick(0, 1) ? "x,w,b" : "x,w", "y");
+        model_attr_int(&m, "group", groups);
+        model_attr_ints(&m, "strides", n, strides);
+        model_attr_ints(&m, "dilations", n, dilations);
+        model_attr_ints(&m, "pads", 2 * n, pads);
+        model_attr_ints(&m, "output_padding", n, more);
+        model_output(&m, "y", SL_FLOAT, n == 1 ? "n,a,b" : n == 2 ? "n,a,b,c" : "n,a,b,c,d");
+        fast += check_model(&m, 2e-5F);
+        model_end(&m);
+    }
+    ck_assert_uint_ge(fast, 200);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("image_fast");
     TCase *t = tcase_create("image_fast");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, resize);
+    tcase_add_test(t, conv_transpose);
     suite_add_tcase(suite, t);
     return harness_run(suite);
 }

@@ -87,6 +87,9 @@ bool affine_take(struct cpu_program *program, size_t index);
 /* resize_fast.c: f32 Resize and Upsample, within a few ulp of the reference; false: not one it takes. */
 bool resize_take(struct cpu_program *program, size_t index);
 
+/* onednn_transposed.c: f32 ConvTranspose; false: not one it takes. */
+bool onednn_transposed_take(struct cpu_program *program, size_t index);
+
 /* row_steps.c: f32 elementwise, broadcast, softmax and normalisation steps by our own kernels. */
 sl_status rows_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 

@@ -5,60 +5,53 @@
 #include <string.h>
 
 #include "infer/cpu/cpu_step.h"
+#include "infer/cpu/line_kernels.h"
 #include "ops/resize.h"
 
-/* One axis with weights in float. */
+/* One axis with weights in float: tap k of all outputs stands together, [taps][out]. */
 struct side {
     int64_t in, out, taps;
-    int64_t *from;
+    int32_t *from;
     float *weight;
 };
 
 struct resize_fast {
+    const struct line_kernels *kernels;
     int64_t outer, inner; /* dims before the rows, and after the columns */
     struct side rows, columns;
     int64_t repeat; /* columns are the input's, each so many times; 0: not so */
 };
 
-/* ---- kernels ---- */
-
-/* to = sum of weight * row, over the taps of one output row. */
-static void blend_rows(const float *plane, int64_t width, const struct side *rows, int64_t at, float *to) {
-    const int64_t *from = rows->from + at * rows->taps;
-    const float *weight = rows->weight + at * rows->taps;
-    const float *first = plane + from[0] * width;
-    if (rows->taps == 2) {
-        const float *second = plane + from[1] * width;
-        float a = weight[0], b = weight[1];
-        for (int64_t i = 0; i < width; i++)
-            to[i] = a * first[i] + b * second[i];
+/* The sum of weight * row, over the taps of one output row. */
+static void blend_rows(const struct resize_fast *r, const float *plane, int64_t width, int64_t at,
+                       float *to) {
+    const struct side *s = &r->rows;
+    const int32_t *from = s->from + at;
+    const float *weight = s->weight + at;
+    size_t n = (size_t)width;
+    if (s->taps == 2) {
+        r->kernels->blend(to, plane + from[0] * width, plane + from[s->out] * width, weight[0],
+                          weight[s->out], n);
         return;
     }
-    for (int64_t i = 0; i < width; i++)
-        to[i] = weight[0] * first[i];
-    for (int64_t k = 1; k < rows->taps; k++) {
-        const float *row = plane + from[k] * width;
-        float a = weight[k];
-        for (int64_t i = 0; i < width; i++)
-            to[i] += a * row[i];
-    }
+    r->kernels->scale(to, plane + from[0] * width, weight[0], n);
+    for (int64_t k = s->out; k < s->taps * s->out; k += s->out)
+        r->kernels->add_scaled(to, plane + from[k] * width, weight[k], n);
 }
 
 static void take_single(const struct resize_fast *r, const float *row, float *to) {
     const struct side *c = &r->columns;
+    size_t n = (size_t)c->out;
     if (r->repeat == 2) {
-        for (int64_t i = 0; i < c->in; i++)
-            to[2 * i] = to[2 * i + 1] = row[i];
+        r->kernels->weave(to, row, row, 0, (size_t)c->in);
     } else if (c->taps == 1) {
-        for (int64_t i = 0; i < c->out; i++)
-            to[i] = row[c->from[i]];
+        r->kernels->pick(to, row, c->from, n);
     } else if (c->taps == 2) {
-        for (int64_t i = 0; i < c->out; i++)
-            to[i] = c->weight[2 * i] * row[c->from[2 * i]] + c->weight[2 * i + 1] * row[c->from[2 * i + 1]];
+        r->kernels->pick_two(to, row, c->from, c->from + n, c->weight, c->weight + n, n);
     } else {
         for (int64_t i = 0; i < c->out; i++) {
             float sum = 0;
-            for (int64_t k = i * c->taps; k < (i + 1) * c->taps; k++)
+            for (int64_t k = i; k < c->taps * c->out; k += c->out)
                 sum += c->weight[k] * row[c->from[k]];
             to[i] = sum;
         }
@@ -68,28 +61,24 @@ static void take_single(const struct resize_fast *r, const float *row, float *to
 /* Columns of `inner` floats each. */
 static void take_wide(const struct resize_fast *r, const float *row, float *to) {
     const struct side *c = &r->columns;
+    size_t n = (size_t)r->inner;
     for (int64_t i = 0; i < c->out; i++, to += r->inner) {
-        const float *first = row + c->from[i * c->taps] * r->inner;
-        float a = c->weight[i * c->taps];
-        if (c->taps == 1) {
-            memcpy(to, first, (size_t)r->inner * sizeof *to);
-            continue;
-        }
-        for (int64_t k = 0; k < r->inner; k++)
-            to[k] = a * first[k];
-        for (int64_t t = 1; t < c->taps; t++) {
-            const float *more = row + c->from[i * c->taps + t] * r->inner;
-            a = c->weight[i * c->taps + t];
-            for (int64_t k = 0; k < r->inner; k++)
-                to[k] += a * more[k];
-        }
+        const float *first = row + c->from[i] * r->inner;
+        if (c->taps == 1)
+            memcpy(to, first, n * sizeof *to);
+        else if (c->taps == 2)
+            r->kernels->blend(to, first, row + c->from[c->out + i] * r->inner, c->weight[i],
+                              c->weight[c->out + i], n);
+        else
+            r->kernels->scale(to, first, c->weight[i], n);
+        for (int64_t k = i + c->out; c->taps > 2 && k < c->taps * c->out; k += c->out)
+            r->kernels->add_scaled(to, row + c->from[k] * r->inner, c->weight[k], n);
     }
 }
 
 static bool same_taps(const struct side *s, int64_t a, int64_t b) {
-    for (int64_t k = 0; k < s->taps; k++)
-        if (s->from[a * s->taps + k] != s->from[b * s->taps + k] ||
-            s->weight[a * s->taps + k] != s->weight[b * s->taps + k])
+    for (int64_t k = 0; k < s->taps * s->out; k += s->out)
+        if (s->from[k + a] != s->from[k + b] || s->weight[k + a] != s->weight[k + b])
             return false;
     return true;
 }
@@ -102,13 +91,13 @@ static void run_resize(const struct cpu_step *step, struct cpu_frame *frame) {
     int64_t in_row = r->columns.in * r->inner, out_row = r->columns.out * r->inner;
     for (int64_t n = 0; n < r->outer; n++, x += r->rows.in * in_row) {
         for (int64_t i = 0; i < r->rows.out; i++, y += out_row) {
-            const float *row = x + r->rows.from[i * r->rows.taps] * in_row;
+            const float *row = x + r->rows.from[i] * in_row;
             if (i && same_taps(&r->rows, i - 1, i)) {
                 memcpy(y, y - out_row, (size_t)out_row * sizeof *y);
                 continue;
             }
             if (r->rows.taps > 1) {
-                blend_rows(x, in_row, &r->rows, i, frame->scratch);
+                blend_rows(r, x, in_row, i, frame->scratch);
                 row = frame->scratch;
             }
             if (r->inner == 1)
@@ -143,10 +132,11 @@ static bool copy_side(struct side *side, const struct resize_axis *axis, struct 
     side->from = arena_alloc(arena, count + 1, sizeof *side->from);
     side->weight = arena_alloc(arena, count + 1, sizeof *side->weight);
     for (size_t i = 0; side->from && side->weight && i < count; i++) {
-        side->from[i] = axis->from[i];
-        side->weight[i] = (float)axis->weight[i];
+        size_t to = i % (size_t)axis->taps * (size_t)axis->out + i / (size_t)axis->taps;
+        side->from[to] = (int32_t)axis->from[i];
+        side->weight[to] = (float)axis->weight[i];
     }
-    return side->from && side->weight;
+    return side->from && side->weight && axis->in <= INT32_MAX;
 }
 
 static int64_t find_repeat(const struct side *columns) {
@@ -180,7 +170,7 @@ static bool fill(struct resize_fast *r, const struct resize_tables *t, struct ar
     int first, last;
     if (!find_axes(t, &first, &last))
         return false;
-    *r = (struct resize_fast){.outer = 1, .inner = 1};
+    *r = (struct resize_fast){.kernels = line_kernels(), .outer = 1, .inner = 1};
     for (int d = 0; d < first; d++)
         r->outer *= t->axis[d].in;
     for (int d = last + 1; d < t->rank; d++)
