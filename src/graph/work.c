@@ -168,6 +168,47 @@ sl_status work_open(struct work *w, const struct graph *graph, const struct plan
     return w->call_in && w->call_out ? SL_OK : work_out_of_memory(err);
 }
 
+/* The first maker of the node's inputs that has not been moved yet, or GRAPH_NONE. */
+static uint32_t find_missing(const struct work *w, uint32_t at, const uint32_t *makers, const bool *moved) {
+    for (size_t k = 0; k < w->nodes[at].in_count; k++) {
+        uint32_t maker = w->nodes[at].in[k] == GRAPH_NONE ? GRAPH_NONE : makers[w->nodes[at].in[k]];
+        if (maker != GRAPH_NONE && !moved[maker])
+            return maker;
+    }
+    return GRAPH_NONE;
+}
+
+sl_status work_sort(struct work *w, sl_error *err) {
+    uint32_t *makers = work_find_makers(w), *stack = mem_alloc(w->node_count + 1, sizeof *stack);
+    bool *moved = mem_alloc(w->node_count + 1, sizeof *moved);
+    struct work_node *nodes = arena_alloc(w->arena, w->node_cap, sizeof *nodes);
+    sl_status st = makers && stack && moved && nodes ? SL_OK : work_out_of_memory(err);
+    size_t count = 0;
+    for (uint32_t i = 0; st == SL_OK && i < w->node_count; i++) {
+        size_t depth = 0;
+        if (!moved[i] && !w->nodes[i].dead)
+            stack[depth++] = i;
+        while (depth) {
+            uint32_t at = stack[depth - 1], missing = find_missing(w, at, makers, moved);
+            if (missing != GRAPH_NONE) {
+                stack[depth++] = missing;
+                continue;
+            }
+            moved[at] = true;
+            nodes[count++] = w->nodes[at];
+            depth--;
+        }
+    }
+    if (st == SL_OK) {
+        w->nodes = nodes;
+        w->node_count = count;
+    }
+    mem_free(makers);
+    mem_free(stack);
+    mem_free(moved);
+    return st;
+}
+
 uint32_t *work_count_uses(const struct work *w) {
     uint32_t *uses = mem_alloc(w->value_count, sizeof *uses);
     for (size_t i = 0; uses && i < w->node_count; i++)

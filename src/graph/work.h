@@ -48,6 +48,9 @@ struct work_node *work_add_node(struct work *w, const struct op *op, const char 
                                 size_t out_count);
 sl_status work_out_of_memory(sl_error *err);
 
+/* Puts the nodes that were added behind where their readers need them; the others keep their order. */
+sl_status work_sort(struct work *w, sl_error *err);
+
 /* The node's call, in the work's room: valid until the next one. */
 struct op_call work_call(struct work *w, const struct work_node *node);
 

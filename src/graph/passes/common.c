@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "graph/passes/passes.h"
+#include "ops/rules.h"
 #include "support/mem.h"
 
 static bool same_text(sl_string a, sl_string b) {
@@ -75,9 +76,37 @@ static struct work_node *find_same(struct work *w, struct table *t, uint32_t at)
     return NULL;
 }
 
+/* Small constants with the same content are one: exporters write a number anew wherever it is used. */
+#define MOST_BYTES 64
+#define MOST_KINDS 256
+
+static bool same_constant(const sl_tensor *a, const sl_tensor *b, size_t nbytes) {
+    return a->dtype == b->dtype && a->rank == b->rank &&
+           (!a->rank || !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims)) &&
+           (!nbytes || !memcmp(a->data, b->data, nbytes));
+}
+
+static void join_constants(const struct work *w, uint32_t *instead) {
+    uint32_t kinds[MOST_KINDS];
+    size_t count = 0, k;
+    for (uint32_t i = 0; i < w->value_count; i++) {
+        const sl_tensor *t = &w->values[i].tensor;
+        size_t nbytes = w->values[i].constant ? rule_nbytes(t) : SIZE_MAX;
+        if (nbytes > MOST_BYTES || t->dtype == SL_STRING)
+            continue;
+        for (k = 0; k < count && !same_constant(&w->values[kinds[k]].tensor, t, nbytes); k++)
+            continue;
+        if (k == count && count < MOST_KINDS)
+            kinds[count++] = i;
+        else if (k < count)
+            instead[i] = kinds[k];
+    }
+}
+
 static void replace(struct work *w, struct table *t, uint32_t *instead) {
     for (size_t i = 0; i < w->value_count; i++)
         instead[i] = (uint32_t)i;
+    join_constants(w, instead);
     for (size_t i = 0; i < t->cap; i++)
         t->first[i] = GRAPH_NONE;
     for (uint32_t i = 0; i < w->node_count; i++) {
@@ -96,7 +125,8 @@ static void replace(struct work *w, struct table *t, uint32_t *instead) {
         node->dead = true;
     }
     for (size_t i = 0; i < w->graph->output_count; i++)
-        w->outputs[i] = instead[w->outputs[i]];
+        if (!w->values[w->outputs[i]].constant)
+            w->outputs[i] = instead[w->outputs[i]];
 }
 
 sl_status pass_common(struct work *w, sl_error *err) {

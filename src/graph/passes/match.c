@@ -13,6 +13,11 @@ static bool fail(struct match *m) {
     return false;
 }
 
+uint32_t match_fail(struct match *m) {
+    fail(m);
+    return GRAPH_NONE;
+}
+
 bool match_open(struct match *m, struct work *w, sl_error *err) {
     *m = (struct match){.w = w, .err = err, .status = SL_OK, .cap = w->value_count};
     m->uses = work_count_uses(w);
@@ -311,6 +316,25 @@ bool match_rewrite(struct match *m, struct work_node *node, const char *domain, 
     node->in = list;
     node->in_count = in_count;
     release(m, old, old_count);
+    return true;
+}
+
+bool match_add_node(struct match *m, const char *op, int64_t opset, const char *name, const uint32_t *in,
+                    size_t in_count, uint32_t out) {
+    struct work_node *node = work_add_node(m->w, op_find("", op, opset), name, in_count, 1);
+    if (!node)
+        return fail(m);
+    uint32_t at = (uint32_t)(m->w->node_count - 1);
+    node->opset = opset;
+    node->out[0] = out;
+    m->makers[out] = at;
+    for (size_t i = 0; i < in_count; i++) {
+        node->in[i] = in[i];
+        if (in[i] == GRAPH_NONE)
+            continue;
+        m->uses[in[i]]++;
+        m->readers[in[i]] = at;
+    }
     return true;
 }
 

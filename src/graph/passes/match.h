@@ -70,6 +70,12 @@ uint32_t match_add_value(struct match *m, const char *name, sl_dtype dtype, int 
 /* Another operator with other inputs in the node's place; its outputs and attributes stay. */
 bool match_rewrite(struct match *m, struct work_node *node, const char *domain, const char *op, int64_t opset,
                    const uint32_t *in, size_t in_count);
+/* A node of ai.onnx behind all others (work_sort is due) that makes `out`. It moves the nodes: pointers to
+ * them are void afterwards. */
+bool match_add_node(struct match *m, const char *op, int64_t opset, const char *name, const uint32_t *in,
+                    size_t in_count, uint32_t out);
+/* Out of memory: the status says so; returns GRAPH_NONE. */
+uint32_t match_fail(struct match *m);
 /* Attributes: those of `from` (NULL: none) and the new ones. */
 bool match_set_attrs(struct match *m, struct work_node *node, const struct work_node *from,
                      const struct attr *more, size_t more_count);

@@ -11,11 +11,19 @@ sl_status pass_identity(struct work *w, sl_error *err);
 sl_status pass_batch_norm(struct work *w, sl_error *err);
 /* The erf and tanh forms of GELU become Gelu. */
 sl_status pass_gelu(struct work *w, sl_error *err);
+/* Means, differences and roots become LayerNormalization or RMSNormalization. */
+sl_status pass_layer_norm(struct work *w, sl_error *err);
 /* x * sigmoid(x), x * tanh(softplus(x)), x * hardsigmoid(x) become Swish, Mish, HardSwish. */
 sl_status pass_swish(struct work *w, sl_error *err);
 /* Conv, MatMul and Gemm with constant weights take in bias, factors, residual and activation. */
 sl_status pass_fuse_conv(struct work *w, sl_error *err);
 sl_status pass_fuse_linear(struct work *w, sl_error *err);
+/* A sluice.Linear whose columns are handed out becomes one for each piece. */
+sl_status pass_split_linear(struct work *w, sl_error *err);
+/* Softmax(scale q k + mask) v becomes Attention. */
+sl_status pass_attention(struct work *w, sl_error *err);
+/* Chains of Reshapes and Transposes keep one Transpose at most. */
+sl_status pass_transpose(struct work *w, sl_error *err);
 /* Of nodes that compute the same, one stays. */
 sl_status pass_common(struct work *w, sl_error *err);
 /* Nodes that nobody needs go, and so do outputs that may be left out. */
