@@ -115,14 +115,16 @@ static void run_classifier(const struct op_call *call) {
         if (c.add_second) {
             best = scores[0] > 0;
             scores[1] = scores[0];
-            if (c.post == POST_NONE || c.post == POST_PROBIT)
+            if (c.post != POST_LOGISTIC)
                 scores[0] = 1 - scores[1];
             else
                 scores[0] = -scores[1];
             if (c.post == POST_PROBIT)
                 scores[0] = scores[1];
         }
-        post_apply(c.post, scores, width);
+        /* of one line, ONNX Runtime leaves the pair 1 - x, x as it is under the softmaxes */
+        bool kept = c.add_second && (c.post == POST_SOFTMAX || c.post == POST_SOFTMAX_ZERO);
+        post_apply(kept ? POST_NONE : c.post, scores, width);
         if (op_has_out(call, 0))
             labels_write(&c.labels, call->out[0], row, best);
         for (size_t k = 0; op_has_out(call, 1) && k < width; k++)
@@ -168,7 +170,7 @@ static void run_regressor(const struct op_call *call) {
         for (int64_t k = 0; k < targets; k++)
             out[k] = (float)(weigh(call->in[0], row, op_attr(call, "coefficients"), k) +
                              intercept(op_attr(call, "intercepts"), k));
-        post_apply(post, out, (size_t)targets);
+        post_apply(targets > 1 || post == POST_PROBIT ? post : POST_NONE, out, (size_t)targets);
     }
 }
 

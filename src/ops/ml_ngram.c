@@ -25,6 +25,7 @@ struct vectorizer {
     struct edge *edges;
     size_t edge_mask;
     int64_t *column_of; /* of a node; -1: no n-gram ends there */
+    float *weight_of;
     uint32_t node_count;
 };
 
@@ -53,9 +54,9 @@ static sl_status read_columns(struct vectorizer *v, sl_error *err) {
         v->width = v->columns->ints[i] >= v->width ? v->columns->ints[i] + 1 : v->width;
     }
     bool weighted = v->weights && v->weights->count;
-    if (weighted && (v->weights->type != ATTR_FLOATS || v->weights->count < (size_t)v->width))
-        return error_set(err, SL_E_MODEL, "attribute 'weights' is not a list of %lld numbers",
-                         (long long)v->width);
+    if (weighted && (v->weights->type != ATTR_FLOATS || v->weights->count != v->columns->count))
+        return error_set(err, SL_E_MODEL, "attribute 'weights' is not a list of %zu numbers",
+                         v->columns->count);
     v->weights = weighted ? v->weights : NULL;
     return SL_OK;
 }
@@ -120,6 +121,7 @@ static sl_status add_gram(struct vectorizer *v, int64_t first, int64_t size, int
         node = edge->child;
     }
     v->column_of[node] = v->columns->ints[gram];
+    v->weight_of[node] = v->weights ? v->weights->floats[gram] : 1;
     return SL_OK;
 }
 
@@ -155,7 +157,8 @@ static sl_status prepare_vectorizer(const struct op_call *call, struct arena *ar
     v->edges = arena_alloc(arena, room, sizeof *v->edges);
     v->edge_mask = room - 1;
     v->column_of = arena_alloc(arena, (size_t)v->pool.dims[0] + 1, sizeof *v->column_of);
-    if (!v->edges || !v->column_of)
+    v->weight_of = arena_alloc(arena, (size_t)v->pool.dims[0] + 1, sizeof *v->weight_of);
+    if (!v->edges || !v->column_of || !v->weight_of)
         return error_set(err, SL_E_MEMORY, "out of memory for n-grams");
     v->column_of[0] = -1;
     v->node_count = 1;
@@ -189,8 +192,11 @@ static void count_from(const struct vectorizer *v, const int32_t *tokens, int64_
         node = find_edge(v, node, (uint32_t)tokens[at])->child;
         if (!node)
             return;
-        if (size >= least && v->column_of[node] >= 0)
-            out[v->column_of[node]] += 1;
+        if (size < least || v->column_of[node] < 0)
+            continue;
+        float *cell = &out[v->column_of[node]];
+        float weight = v->weighting == COUNTS ? 1 : v->weight_of[node];
+        *cell = v->weighting == PRESENCE ? weight : *cell + weight;
     }
 }
 
@@ -206,18 +212,6 @@ static void count_row(const struct vectorizer *v, const int32_t *tokens, int64_t
     }
 }
 
-static void weigh_row(const struct vectorizer *v, float *out) {
-    if (v->weighting == COUNTS)
-        return;
-    for (int64_t i = 0; i < v->width; i++) {
-        float weight = v->weights ? v->weights->floats[i] : 1;
-        if (v->weighting == PRESENCE)
-            out[i] = out[i] > 0 ? weight : 0;
-        else
-            out[i] *= weight;
-    }
-}
-
 static void run_vectorizer(const struct op_call *call) {
     const struct vectorizer *v = call->state;
     const sl_tensor *x = call->in[0];
@@ -227,7 +221,6 @@ static void run_vectorizer(const struct op_call *call) {
     for (int64_t row = 0; row < rows; row++, out += v->width) {
         int64_t used = read_row(v, x, row * length, length, call->scratch);
         count_row(v, call->scratch, used, out);
-        weigh_row(v, out);
     }
 }
 

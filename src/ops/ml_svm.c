@@ -336,7 +336,12 @@ static void run_classifier(const struct op_call *call) {
             continue;
         float *out = (float *)call->out[1]->data + row * width;
         memcpy(out, scores, (size_t)width * sizeof *out);
-        post_apply(width > 1 || s->post == POST_PROBIT ? s->post : POST_NONE, out, (size_t)width);
+        /* of a pair of classes, ONNX Runtime leaves 1 - x, x as it is under the softmaxes */
+        bool kept = s->pairs == 1 && !s->has_probabilities && s->post != POST_LOGISTIC;
+        if (kept && s->post != POST_NONE)
+            out[0] = 1 - out[1];
+        bool one = width == 1 && s->post != POST_PROBIT;
+        post_apply(kept || one ? POST_NONE : s->post, out, (size_t)width);
     }
 }
 
