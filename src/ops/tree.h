@@ -66,6 +66,8 @@ struct tree_ensemble {
 sl_status tree_build(const struct op_call *call, const char *weight_prefix, size_t targets,
                      struct arena *arena, struct tree_ensemble **ensemble, sl_error *err);
 
+/* Element `at` of the features, whatever their dtype. */
+double tree_feature(const sl_tensor *x, int64_t at);
 /* Whether the test of inner node `at` holds for x. */
 bool tree_holds(const struct tree_ensemble *ensemble, uint32_t at, double x);
 /* The threshold or weight as the model gives it. */

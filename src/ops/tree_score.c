@@ -35,6 +35,10 @@ static bool is_member(const struct tree_ensemble *e, const struct tree_node *nod
     return false;
 }
 
+double tree_feature(const sl_tensor *x, int64_t at) {
+    return element_number(x->dtype, x->data, at);
+}
+
 double tree_threshold(const struct tree_ensemble *e, uint32_t at) {
     return e->thresholds ? e->thresholds[at] : (double)e->nodes[at].threshold;
 }
@@ -135,7 +139,7 @@ static void score_others(const struct tree_ensemble *e, const sl_tensor *x, int6
     for (int64_t row = 0; row < count; row++) {
         size_t cell = (size_t)row * e->target_count;
         for (int64_t i = 0; i < width; i++)
-            features[i] = element_number(x->dtype, x->data, (first + row) * width + i);
+            features[i] = tree_feature(x, (first + row) * width + i);
         for (size_t tree = 0; tree < e->tree_count; tree++)
             add_leaf(e, tree_leaf_f64(e, tree, features), s->scores + cell, s->found + cell);
     }

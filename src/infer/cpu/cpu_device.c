@@ -111,7 +111,8 @@ static void cpu_memory(const struct device *device, const struct plan *plan, str
                                          threads * (plan->arena_nbytes + plan->text_nbytes + (64u << 10))};
     if (device->options.reference)
         return;
-    memory->weights_nbytes = onednn_packed_nbytes(plan) + recurrent_packed_nbytes(plan);
+    memory->weights_nbytes =
+        onednn_packed_nbytes(plan) + recurrent_packed_nbytes(plan) + trees_packed_nbytes(plan);
     for (size_t i = 0; i < plan->step_count; i++)
         memory->library_nbytes += onednn_takes(plan, i) ? 64u << 10 : 0; /* generated code and descriptors */
     memory->library_nbytes += memory->library_nbytes ? 2u << 20 : 0;

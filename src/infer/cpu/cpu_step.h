@@ -100,4 +100,8 @@ sl_status image_take(struct cpu_program *program, size_t index, bool *taken, sl_
 sl_status recurrent_fill(struct cpu_program *program, sl_error *err);
 size_t recurrent_packed_nbytes(const struct plan *plan);
 
+/* trees_fast.c: tree ensembles. */
+sl_status trees_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
+size_t trees_packed_nbytes(const struct plan *plan);
+
 #endif

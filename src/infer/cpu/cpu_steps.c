@@ -77,6 +77,8 @@ static sl_status take(struct cpu_program *program, size_t index, sl_error *err) 
         affine_take(program, index) || resize_take(program, index) || onednn_transposed_take(program, index);
     sl_status st = taken ? SL_OK : image_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
+        st = trees_take(program, index, &taken, err);
+    if (st == SL_OK && !taken)
         st = rows_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = onednn_pool_take(program, index, &taken, err);
