@@ -7,6 +7,8 @@
 
 /* Nodes that hand on their input as it is (Identity, Dropout, a Reshape to the same shape, ...) go. */
 sl_status pass_identity(struct work *w, sl_error *err);
+/* com.microsoft's Attention, SkipLayerNormalization, FusedConv and so on, in the words of the others. */
+sl_status pass_contrib(struct work *w, sl_error *err);
 /* BatchNormalization behind Conv or Gemm with constant weights becomes part of the weights. */
 sl_status pass_batch_norm(struct work *w, sl_error *err);
 /* The erf and tanh forms of GELU become Gelu. */
