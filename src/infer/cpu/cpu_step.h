@@ -84,8 +84,8 @@ bool onednn_takes(const struct plan *plan, size_t step);
 /* affine_fast.c: the u8 and f32 cases of sluice.Affine, bit-identical to the reference. */
 bool affine_take(struct cpu_program *program, size_t index);
 
-/* resize_fast.c: f32 Resize and Upsample, within a few ulp of the reference; false: not one it takes. */
-bool resize_take(struct cpu_program *program, size_t index);
+/* resize_fast.c: f32 Resize and Upsample, within a few ulp of the reference. */
+sl_status resize_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 
 /* onednn_transposed.c: f32 ConvTranspose; false: not one it takes. */
 bool onednn_transposed_take(struct cpu_program *program, size_t index);

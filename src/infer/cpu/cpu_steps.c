@@ -73,9 +73,10 @@ static sl_status make_plain(struct cpu_program *program, size_t index, sl_error 
 }
 
 static sl_status take(struct cpu_program *program, size_t index, sl_error *err) {
-    bool taken =
-        affine_take(program, index) || resize_take(program, index) || onednn_transposed_take(program, index);
-    sl_status st = taken ? SL_OK : image_take(program, index, &taken, err);
+    bool taken = affine_take(program, index) || onednn_transposed_take(program, index);
+    sl_status st = taken ? SL_OK : resize_take(program, index, &taken, err);
+    if (st == SL_OK && !taken)
+        st = image_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = trees_take(program, index, &taken, err);
     if (st == SL_OK && !taken)

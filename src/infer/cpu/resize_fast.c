@@ -163,7 +163,9 @@ static bool find_axes(const struct resize_tables *t, int *first, int *last) {
     return *last >= 0 && *last - *first <= 1;
 }
 
-static bool fill(struct resize_fast *r, const struct resize_tables *t, struct arena *arena) {
+/* With `last_channels`, channels (axis 1) lie behind all other axes: then they are part of each column. */
+static bool fill(struct resize_fast *r, const struct resize_tables *t, bool last_channels,
+                 struct arena *arena) {
     static const int64_t zero = 0;
     static const double one = 1;
     struct resize_axis single = {.in = 1, .out = 1, .taps = 1, .from = &zero, .weight = &one};
@@ -172,9 +174,11 @@ static bool fill(struct resize_fast *r, const struct resize_tables *t, struct ar
         return false;
     *r = (struct resize_fast){.kernels = line_kernels(), .outer = 1, .inner = 1};
     for (int d = 0; d < first; d++)
-        r->outer *= t->axis[d].in;
+        *(last_channels && d == 1 ? &r->inner : &r->outer) *= t->axis[d].in;
     for (int d = last + 1; d < t->rank; d++)
         r->inner *= t->axis[d].in;
+    if (last_channels && first < 2)
+        return false;
     if (!copy_side(&r->rows, first == last ? &single : &t->axis[first], arena) ||
         !copy_side(&r->columns, &t->axis[last], arena))
         return false;
@@ -182,18 +186,30 @@ static bool fill(struct resize_fast *r, const struct resize_tables *t, struct ar
     return true;
 }
 
-bool resize_take(struct cpu_program *program, size_t index) {
+sl_status resize_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err) {
     const struct plan_step *s = &program->plan->steps[index];
     struct cpu_step *step = &program->steps[index];
+    const struct cpu_format channels_last = {LAYOUT_LAST, SL_FLOAT};
     bool named = !*s->op->domain && (!strcmp(s->op->name, "Resize") || !strcmp(s->op->name, "Upsample"));
     if (!named || program->plan->values[s->in[0]].tensor.dtype != SL_FLOAT)
-        return false;
+        return SL_OK;
     struct resize_fast *r = arena_alloc(&program->memory, 1, sizeof *r);
-    if (!r || !fill(r, step->state, &program->memory))
-        return false;
+    if (!r)
+        return error_set(err, SL_E_MEMORY, "out of memory for the program");
+    bool last = program->formats[s->in[0]].layout == LAYOUT_LAST && value_may_format(program, s->out[0]) &&
+                fill(r, step->state, true, &program->memory);
+    if (!last && !fill(r, step->state, false, &program->memory))
+        return SL_OK;
+    *taken = true;
     step->run = run_resize;
     step->provider = r;
     step->scratch_nbytes = (size_t)(r->columns.in * r->inner) * sizeof(float);
     step->what = r->rows.taps == 1 && r->columns.taps == 1 ? "rows moved" : "rows blended";
-    return true;
+    if (!last)
+        return SL_OK;
+    step->what = r->rows.taps == 1 && r->columns.taps == 1 ? "rows moved, channels last"
+                                                           : "rows blended, channels last";
+    step->formatted = true;
+    program->formats[s->out[0]] = channels_last;
+    return step_wants(program, index, s->in[0], false, channels_last, err);
 }
