@@ -102,15 +102,31 @@ static sl_status emit_port(struct emitter *e, uint32_t value, const char *name, 
     return SL_OK;
 }
 
+/* ZipMap gives the columns of a score matrix names, which are not in the tensor. */
+static const struct attr *find_labels(const struct graph *g, uint32_t output) {
+    for (size_t i = 0; i < g->node_count; i++) {
+        const struct graph_node *node = &g->nodes[i];
+        if (!node->out_count || node->out[0] != output || strcmp(node->op_type, "ZipMap") != 0)
+            continue;
+        for (size_t k = 0; k < node->attr_count; k++)
+            if ((node->attrs[k].type == ATTR_STRINGS || node->attrs[k].type == ATTR_INTS) &&
+                node->attrs[k].count)
+                return &node->attrs[k];
+    }
+    return NULL;
+}
+
 static sl_status emit_ports(struct emitter *e, sl_error *err) {
     const struct graph *g = e->w->graph;
     sl_status st = SL_OK;
     for (size_t i = 0; st == SL_OK && i < g->input_count; i++)
         st = emit_port(e, e->w->inputs[i], g->values[g->inputs[i]].name, PLAN_INPUT,
                        &e->plan->inputs[e->plan->input_count++], err);
-    for (size_t i = 0; st == SL_OK && i < g->output_count; i++)
-        st = emit_port(e, e->w->outputs[i], g->values[g->outputs[i]].name, PLAN_OUTPUT,
-                       &e->plan->outputs[e->plan->output_count++], err);
+    for (size_t i = 0; st == SL_OK && i < g->output_count; i++) {
+        struct plan_port *port = &e->plan->outputs[e->plan->output_count++];
+        st = emit_port(e, e->w->outputs[i], g->values[g->outputs[i]].name, PLAN_OUTPUT, port, err);
+        port->labels = find_labels(g, g->outputs[i]);
+    }
     return st;
 }
 

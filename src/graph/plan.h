@@ -44,6 +44,8 @@ struct plan_port {
     /* A string output: the longest text it can have, and where the texts that steps made for it are kept in
      * the output block (text_nbytes 0: none is made, all belong to the model or to the slot's input). */
     size_t text_longest, text_offset, text_nbytes;
+    const struct attr
+        *labels; /* an output that ZipMap made: names of its columns (texts or integers), or NULL */
 };
 
 struct plan {

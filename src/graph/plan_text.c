@@ -103,6 +103,7 @@ static void bound_step(struct plan *plan, struct plan_step *step, struct known_t
             k->bound = bounds[0];
         if (!step->op->text || i > 0)
             continue;
+        k->bound = (struct op_text){0};
         size_t room = step->op->text(&call, bounds, &k->bound);
         step->text_offset = plan->text_nbytes;
         plan->text_nbytes = plus(plan->text_nbytes, room);

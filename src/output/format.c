@@ -64,6 +64,12 @@ size_t format_label_nbytes(const sl_spec *spec) {
     return longest;
 }
 
+bool format_has_columns(const sl_spec *spec) {
+    return spec->kind == SL_KIND_TENSOR && spec->labels &&
+           (spec->dtype == SL_FLOAT || spec->dtype == SL_DOUBLE || spec->dtype == SL_FLOAT16 ||
+            spec->dtype == SL_BFLOAT16);
+}
+
 const char *format_label(const sl_spec *spec, int64_t index) {
     return spec->labels && index >= 0 && (uint64_t)index < spec->label_count ? spec->labels[index] : NULL;
 }

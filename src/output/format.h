@@ -37,6 +37,8 @@ size_t format_most(const sl_spec *spec);                 /* the most there can b
 size_t format_number_nbytes(sl_dtype dtype);             /* the longest text of one element */
 size_t format_label_nbytes(const sl_spec *spec);         /* the longest label; 0 without labels */
 int64_t format_class(const sl_tensor *tensor, size_t i); /* element of an integer tensor */
+/* Labels name the columns of a result of numbers, not the classes that its numbers are. */
+bool format_has_columns(const sl_spec *spec);
 /* The label of class `index`, or NULL when the spec has none for it. */
 const char *format_label(const sl_spec *spec, int64_t index);
 /* Elements [first, first + count) with `between` between them; what is not finite as `nonfinite` unless that

@@ -14,7 +14,7 @@ static size_t line_nbytes(const struct result *results, size_t count) {
         bool ranked = spec->kind == SL_KIND_RANKED;
         size_t number = format_number_nbytes(ranked ? SL_INT32 : spec->dtype);
         /* a quoted label may double every byte; a class without a label is its number */
-        size_t label = spec->labels ? 2 + 2 * format_label_nbytes(spec) : 0;
+        size_t label = spec->labels && !format_has_columns(spec) ? 2 + 2 * format_label_nbytes(spec) : 0;
         if (!ranked && spec->dtype == SL_STRING)
             label = 2 + 2 * spec->text_nbytes;
         size_t each = 1 + (label > number ? label : number);
@@ -62,7 +62,7 @@ static void put_result(struct buf *out, const struct result *r) {
         }
         return;
     }
-    if (!ranked && !r->spec->labels) {
+    if (!ranked && (!r->spec->labels || format_has_columns(r->spec))) {
         format_numbers(out, &r->value.tensor, 0, count, ",", NULL);
         return;
     }

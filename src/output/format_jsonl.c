@@ -1,6 +1,6 @@
 /* format_jsonl.c: one JSON object a line, a member for each result: a number when the result is one number,
- * nested arrays as its shape has them, [{"label": ..., "score": ...}, ...] when it is ranked. JSON has no nan
- * and no inf: both are null. */
+ * nested arrays as its shape has them, [{"label": ..., "score": ...}, ...] when it is ranked, as {"label":
+ * ..., ...} when its columns have names. JSON has no nan and no inf: both are null. */
 #include <string.h>
 
 #include "output/format.h"
@@ -30,6 +30,8 @@ static size_t result_nbytes(const struct result *r) {
     if (!ranked && spec->dtype == SL_STRING)
         label = 2 + ESCAPED * spec->text_nbytes;
     size_t each = 2 + (label > number ? label : number);
+    if (format_has_columns(spec))
+        each = number + label + 4;
     if (ranked)
         each += strlen("{\"label\": , \"score\": }") + format_number_nbytes(SL_FLOAT);
     return ESCAPED * strlen(r->name) + 6 + frame_nbytes(spec) + each * format_most(spec);
@@ -75,7 +77,7 @@ static void put_elements(struct buf *out, const struct result *r, size_t first, 
         }
         return;
     }
-    if (!r->spec->labels && t->dtype != SL_BOOL) {
+    if ((!r->spec->labels || format_has_columns(r->spec)) && t->dtype != SL_BOOL) {
         format_numbers(out, t, first, count, ", ", "null");
         return;
     }
@@ -87,6 +89,19 @@ static void put_elements(struct buf *out, const struct result *r, size_t first, 
         else
             buf_puts(out, format_class(t, i) ? "true" : "false");
     }
+}
+
+/* {"yes": 0.9, "no": 0.1}: the columns by their names. */
+static void put_columns(struct buf *out, const struct result *r) {
+    buf_putc(out, '{');
+    for (size_t i = 0; i < r->spec->label_count; i++) {
+        if (i)
+            buf_append(out, ", ", 2);
+        json_put_string(out, r->spec->labels[i], strlen(r->spec->labels[i]));
+        buf_append(out, ": ", 2);
+        put_elements(out, r, i, 1);
+    }
+    buf_putc(out, '}');
 }
 
 /* Nested arrays, as the shape has it. Returns the next element. */
@@ -126,6 +141,8 @@ static void line(struct buf *out, const struct result *results, size_t count) {
         buf_append(out, ": ", 2);
         if (r->spec->kind == SL_KIND_RANKED)
             put_ranked(out, r);
+        else if (format_has_columns(r->spec) && format_count(&r->value) == r->spec->label_count)
+            put_columns(out, r);
         else if (is_single(r))
             put_elements(out, r, 0, 1);
         else

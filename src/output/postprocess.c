@@ -5,6 +5,7 @@
 
 #include "output/format.h"
 #include "output/output.h"
+#include "support/arena.h"
 #include "support/mem.h"
 #include "support/text.h"
 
@@ -19,7 +20,8 @@ struct formatter {
     uint32_t port[MAX_RESULTS]; /* the model output each begins with */
     const char *names[MAX_RESULTS];
     sl_spec source[MAX_RESULTS];
-    json_t *config; /* keeps the names alive */
+    json_t *config;      /* keeps the names alive */
+    struct arena memory; /* names of columns */
     size_t row_nbytes;
 };
 
@@ -47,6 +49,25 @@ static sl_status find_port(const struct plan *plan, const char *name, uint32_t *
                      text_quote(near ? near : plan->outputs[0].name));
 }
 
+/* Names of the columns of an output, where the model has them; not where they do not fit. */
+static bool name_columns(struct formatter *f, const struct attr *labels, sl_spec *source) {
+    int64_t count;
+    if (!labels || source->dtype == SL_STRING || !sl_shape_count(source->rank, source->dims, &count) ||
+        (size_t)count != labels->count)
+        return true;
+    const char **names = arena_alloc(&f->memory, labels->count, sizeof *names);
+    for (size_t i = 0; names && i < labels->count; i++) {
+        names[i] = labels->type == ATTR_STRINGS
+                       ? arena_strndup(&f->memory, labels->strings[i].data, labels->strings[i].nbytes)
+                       : arena_printf(&f->memory, "%lld", (long long)labels->ints[i]);
+        if (!names[i])
+            return false;
+    }
+    source->labels = names;
+    source->label_count = labels->count;
+    return names != NULL;
+}
+
 /* A result called `name` from a model output, through `steps` (may be NULL). */
 static sl_status add_result(struct formatter *f, const char *name, uint32_t port, const json_t *steps,
                             sl_error *err) {
@@ -59,6 +80,8 @@ static sl_status add_result(struct formatter *f, const char *name, uint32_t port
     source->text_nbytes = f->plan->outputs[port].text_longest;
     for (int d = 1; d < value->tensor.rank; d++) /* without the batch dim */
         source->dims[source->rank++] = value->tensor.dims[d];
+    if (!name_columns(f, f->plan->outputs[port].labels, source))
+        return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
     sl_status st = chain_open(&f->chains[f->count], steps, source, NULL, name, &f->options, err);
     if (st != SL_OK)
         return st;
@@ -148,6 +171,7 @@ sl_status formatter_open(struct formatter **out, const json_t *outputs, const st
         return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
     f->plan = plan;
     f->options = *options;
+    arena_init(&f->memory);
     f->config = json_incref((json_t *)(uintptr_t)outputs);
     f->ops = format_by_accept(accept ? accept : "text/csv");
     sl_status st =
@@ -173,6 +197,7 @@ void formatter_close(struct formatter *f) {
     for (size_t i = 0; i < f->count; i++)
         chain_close(f->chains[i]);
     json_decref(f->config);
+    arena_clear(&f->memory);
     mem_free(f);
 }
 

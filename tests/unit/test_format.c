@@ -453,6 +453,38 @@ static void set_text(sl_string *cell, const char *text) {
     *cell = (sl_string){text, strlen(text)};
 }
 
+static void begins_with(const char *want) {
+    const char *have = line(0);
+    ck_assert_msg(!strncmp(have, want, strlen(want)), "%s", have);
+}
+
+/* What ZipMap says of its columns: names in JSON, nothing in csv. */
+START_TEST(columns_with_names) {
+    static const sl_string names[] = {{"ja", 2}, {"nein, \"nie\"", 11}};
+    static const int64_t numbers[] = {-7, INT64_MIN};
+    const struct attr texts = {.type = ATTR_STRINGS, .count = 2, .strings = names};
+    const struct attr ints = {.type = ATTR_INTS, .count = 2, .ints = numbers};
+    float *x = add_floats("p", 2);
+    for (int i = 0; i < 2 * ROWS; i++)
+        x[i] = i ? -FLT_MAX : 0.5F;
+    rig.ports[0].labels = &texts;
+    open_ok(NULL, NULL);
+    begins_with("0.5,-3.4");
+    close_again();
+    open_ok(NULL, "application/jsonlines");
+    begins_with("{\"p\": {\"ja\": 0.5, \"nein, \\\"nie\\\"\": -3.4");
+    ck_assert_int_eq(rig.rows[1].state, ROW_GOOD);
+    close_again();
+    rig.ports[0].labels = &ints;
+    open_ok(NULL, "application/jsonlines");
+    begins_with("{\"p\": {\"-7\": 0.5, \"-9223372036854775808\": -3.4");
+    close_again();
+    rig.ports[0].labels = &(const struct attr){.type = ATTR_INTS, .count = 3, .ints = numbers};
+    open_ok(NULL, "application/jsonlines"); /* three names for two columns: none */
+    begins_with("{\"p\": [0.5, -3.4");
+}
+END_TEST
+
 START_TEST(texts) {
     sl_string *words = add_output("words", SL_STRING, 1, (int64_t[]){2});
     int64_t *n = add_output("n", SL_INT64, 0, NULL);
@@ -527,6 +559,7 @@ int main(void) {
     tcase_add_test(c, placeholders);
     tcase_add_test(c, rows_apart);
     tcase_add_test(c, refusals);
+    tcase_add_test(c, columns_with_names);
     tcase_add_test(c, texts);
     tcase_add_test(c, too_many_results);
     tcase_add_test(c, prints_itself);
