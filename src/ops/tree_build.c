@@ -6,18 +6,9 @@
 
 #include "ops/rules.h"
 #include "ops/tree.h"
+#include "ops/tree_lists.h"
 
 #define NOBODY UINT32_MAX
-
-/* The attribute lists, all of `count` entries. */
-struct lists {
-    size_t count, weight_count;
-    const int64_t *trees, *ids, *features, *yes, *no, *missing;
-    const sl_string *modes;
-    const float *values, *weights;
-    const double *values_f64, *weights_f64;
-    const int64_t *weight_trees, *weight_ids, *weight_targets;
-};
 
 /* (tree, id) -> position in the lists, sorted. */
 struct key {
@@ -47,81 +38,6 @@ static uint32_t find_key(const struct key *keys, size_t count, int64_t tree, int
     return low < count && keys[low].tree == tree && keys[low].id == id ? keys[low].at : NOBODY;
 }
 
-static sl_status read_ints(const struct op_call *call, const char *name, size_t count, const int64_t **list,
-                           sl_error *err) {
-    const struct attr *attr = op_attr(call, name);
-    if (!attr || attr->type != ATTR_INTS || attr->count != count)
-        return error_set(err, SL_E_MODEL, "attribute '%s' is not a list of %zu integers", name, count);
-    *list = attr->ints;
-    return SL_OK;
-}
-
-/* Floats, or with "_as_tensor" doubles. */
-static sl_status read_reals(const struct op_call *call, const char *name, size_t count, const float **list,
-                            const double **list_f64, sl_error *err) {
-    char tensor_name[64] = "";
-    strncat(tensor_name, name, 40);
-    strncat(tensor_name, "_as_tensor", 12);
-    const struct attr *attr = op_attr(call, name), *exact = op_attr(call, tensor_name);
-    if (exact && exact->type == ATTR_TENSOR && rule_count(exact->tensor) == (int64_t)count) {
-        if (exact->tensor->dtype == SL_DOUBLE) {
-            *list_f64 = exact->tensor->data;
-            return SL_OK;
-        }
-        if (exact->tensor->dtype == SL_FLOAT) {
-            *list = exact->tensor->data;
-            return SL_OK;
-        }
-    }
-    if (!attr || attr->type != ATTR_FLOATS || attr->count != count)
-        return error_set(err, SL_E_MODEL, "attribute '%s' is not a list of %zu numbers", name, count);
-    *list = attr->floats;
-    return SL_OK;
-}
-
-static const char *prefixed(char name[48], const char *prefix, const char *rest) {
-    name[0] = 0;
-    strncat(name, prefix, 16);
-    strncat(name, rest, 24);
-    return name;
-}
-
-static sl_status read_lists(const struct op_call *call, const char *prefix, struct lists *l, sl_error *err) {
-    char name[48];
-    const struct attr *ids = op_attr(call, "nodes_nodeids"), *modes = op_attr(call, "nodes_modes");
-    const struct attr *weights = op_attr(call, prefixed(name, prefix, "_ids"));
-    *l = (struct lists){.count = ids ? ids->count : 0, .weight_count = weights ? weights->count : 0};
-    if (!l->count || l->count > UINT32_MAX / 4 || l->weight_count > UINT32_MAX / 4)
-        return error_set(err, SL_E_MODEL, "attribute 'nodes_nodeids' has no nodes");
-    if (!modes || modes->type != ATTR_STRINGS || modes->count != l->count)
-        return error_set(err, SL_E_MODEL, "attribute 'nodes_modes' is not a list of %zu texts", l->count);
-    l->modes = modes->strings;
-    sl_status st = read_ints(call, "nodes_nodeids", l->count, &l->ids, err);
-    if (st == SL_OK)
-        st = read_ints(call, "nodes_treeids", l->count, &l->trees, err);
-    if (st == SL_OK)
-        st = read_ints(call, "nodes_featureids", l->count, &l->features, err);
-    if (st == SL_OK)
-        st = read_ints(call, "nodes_truenodeids", l->count, &l->yes, err);
-    if (st == SL_OK)
-        st = read_ints(call, "nodes_falsenodeids", l->count, &l->no, err);
-    if (st == SL_OK && op_attr(call, "nodes_missing_value_tracks_true") &&
-        op_attr(call, "nodes_missing_value_tracks_true")->count)
-        st = read_ints(call, "nodes_missing_value_tracks_true", l->count, &l->missing, err);
-    if (st == SL_OK)
-        st = read_reals(call, "nodes_values", l->count, &l->values, &l->values_f64, err);
-    if (st == SL_OK)
-        st = read_ints(call, prefixed(name, prefix, "_ids"), l->weight_count, &l->weight_targets, err);
-    if (st == SL_OK)
-        st = read_ints(call, prefixed(name, prefix, "_treeids"), l->weight_count, &l->weight_trees, err);
-    if (st == SL_OK)
-        st = read_ints(call, prefixed(name, prefix, "_nodeids"), l->weight_count, &l->weight_ids, err);
-    if (st == SL_OK)
-        st = read_reals(call, prefixed(name, prefix, "_weights"), l->weight_count, &l->weights,
-                        &l->weights_f64, err);
-    return st;
-}
-
 static bool parse_mode(const sl_string *text, uint8_t *mode) {
     static const char *const names[] = {"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE", "BRANCH_GT",
                                         "BRANCH_EQ",  "BRANCH_NEQ", "LEAF"};
@@ -135,7 +51,7 @@ static bool parse_mode(const sl_string *text, uint8_t *mode) {
 
 /* What building needs and throws away. It lives in the arena: a model is loaded once. */
 struct builder {
-    struct lists l;
+    struct tree_lists l;
     struct key *keys;
     uint32_t *yes, *no;               /* children as list positions, or NOBODY */
     uint8_t *modes;                   /* by list position */
@@ -143,6 +59,8 @@ struct builder {
     uint32_t *next_weight;
     uint32_t *queue; /* list position of the node at each place of `nodes` */
     bool *reached, *is_child;
+    bool *absorbed; /* the node's test went into the set of the EQ node before it */
+    size_t set_count, member_count;
     struct tree_ensemble *e;
 };
 
@@ -158,6 +76,7 @@ static sl_status allocate(struct builder *b, struct arena *arena, sl_error *err)
     b->queue = arena_alloc(arena, n, sizeof *b->queue);
     b->reached = arena_alloc(arena, n, sizeof *b->reached);
     b->is_child = arena_alloc(arena, n, sizeof *b->is_child);
+    b->absorbed = arena_alloc(arena, n, sizeof *b->absorbed);
     e->nodes = arena_alloc(arena, n, sizeof *e->nodes);
     e->node_ids = arena_alloc(arena, n, sizeof *e->node_ids);
     e->roots = arena_alloc(arena, n, sizeof *e->roots);
@@ -167,8 +86,8 @@ static sl_status allocate(struct builder *b, struct arena *arena, sl_error *err)
     if (b->l.weights_f64)
         e->weights_f64 = arena_alloc(arena, w, sizeof *e->weights_f64);
     if (!b->keys || !b->yes || !b->no || !b->modes || !b->first_weight || !b->next_weight || !b->queue ||
-        !b->reached || !b->is_child || !e->nodes || !e->node_ids || !e->roots || !e->weights ||
-        (b->l.values_f64 && !e->thresholds) || (b->l.weights_f64 && !e->weights_f64))
+        !b->reached || !b->is_child || !b->absorbed || !e->nodes || !e->node_ids || !e->roots ||
+        !e->weights || (b->l.values_f64 && !e->thresholds) || (b->l.weights_f64 && !e->weights_f64))
         return error_set(err, SL_E_MEMORY, "out of memory for trees");
     return SL_OK;
 }
@@ -186,7 +105,7 @@ static sl_status index_nodes(struct builder *b, sl_error *err) {
 }
 
 static sl_status link_children(struct builder *b, int64_t features, sl_error *err) {
-    const struct lists *l = &b->l;
+    const struct tree_lists *l = &b->l;
     for (size_t i = 0; i < l->count; i++) {
         b->yes[i] = b->no[i] = b->first_weight[i] = NOBODY;
         if (!parse_mode(&l->modes[i], &b->modes[i]))
@@ -208,9 +127,62 @@ static sl_status link_children(struct builder *b, int64_t features, sl_error *er
     return SL_OK;
 }
 
+static bool missing_true(const struct tree_lists *l, uint32_t node) {
+    return l->missing && l->missing[node] != 0;
+}
+
+/* Converters write "category is one of a, b, c" as a chain of EQ nodes that share the child for yes, which
+ * would make the tree a lattice. Such a chain becomes one node that tests for membership. */
+static sl_status find_chains(struct builder *b, struct arena *arena, sl_error *err) {
+    const struct tree_lists *l = &b->l;
+    uint32_t *parents = b->queue; /* not needed before trees are placed */
+    memset(parents, 0, l->count * sizeof *parents);
+    for (size_t i = 0; i < l->count; i++)
+        if (b->modes[i] != TREE_LEAF) {
+            parents[b->yes[i]]++;
+            parents[b->no[i]]++;
+        }
+    for (uint32_t i = 0; i < l->count; i++) {
+        uint32_t next = b->no[i];
+        if (b->modes[i] == TREE_EQ && b->modes[next] == TREE_EQ && parents[next] == 1 && next != i &&
+            b->yes[i] == b->yes[next] && l->features[i] == l->features[next] &&
+            missing_true(l, i) == missing_true(l, next)) {
+            b->absorbed[next] = true;
+            b->set_count++;
+        }
+    }
+    if (!b->set_count)
+        return SL_OK;
+    b->e->sets = arena_alloc(arena, b->set_count, sizeof *b->e->sets);
+    b->e->members = arena_alloc(arena, 2 * b->set_count, sizeof *b->e->members);
+    b->set_count = 0;
+    return b->e->sets && b->e->members ? SL_OK : error_set(err, SL_E_MEMORY, "out of memory for trees");
+}
+
+static double threshold_of(const struct tree_lists *l, uint32_t node) {
+    return l->values_f64 ? l->values_f64[node] : (double)l->values[node];
+}
+
+/* Puts the chain that begins at `from` into a set, in `node`; returns its last node. */
+static uint32_t place_chain(struct builder *b, uint32_t from, struct tree_node *node) {
+    struct tree_set *set = &b->e->sets[b->set_count];
+    uint32_t which = (uint32_t)b->set_count++;
+    set->first = b->member_count;
+    b->e->members[b->member_count++] = threshold_of(&b->l, from);
+    while (b->absorbed[b->no[from]]) {
+        from = b->no[from];
+        b->reached[from] = true;
+        b->e->members[b->member_count++] = threshold_of(&b->l, from);
+    }
+    set->count = b->member_count - set->first;
+    node->mode = TREE_MEMBER;
+    memcpy(&node->threshold, &which, sizeof which);
+    return from;
+}
+
 /* Weights of a node keep the model's order, so that sums do. */
 static sl_status link_weights(struct builder *b, sl_error *err) {
-    const struct lists *l = &b->l;
+    const struct tree_lists *l = &b->l;
     struct tree_ensemble *e = b->e;
     e->all_positive = e->one_target = true;
     for (size_t i = l->weight_count; i-- > 0;) {
@@ -247,7 +219,7 @@ static void place_leaf(struct builder *b, uint32_t from, struct tree_node *node)
 
 /* Breadth first, both children of a node next to each other: the top of a tree shares few cache lines. */
 static sl_status place_tree(struct builder *b, uint32_t root, sl_error *err) {
-    const struct lists *l = &b->l;
+    const struct tree_lists *l = &b->l;
     struct tree_ensemble *e = b->e;
     size_t next = e->node_count;
     b->queue[e->node_count++] = root;
@@ -255,13 +227,12 @@ static sl_status place_tree(struct builder *b, uint32_t root, sl_error *err) {
     for (; next < e->node_count; next++) {
         uint32_t from = b->queue[next];
         struct tree_node *node = &e->nodes[next];
-        double threshold = l->values_f64 ? l->values_f64[from] : (double)l->values[from];
-        *node = (struct tree_node){.threshold = (float)threshold,
+        *node = (struct tree_node){.threshold = (float)threshold_of(l, from),
                                    .mode = b->modes[from],
-                                   .missing_true = l->missing && l->missing[from] != 0};
+                                   .missing_true = missing_true(l, from)};
         e->node_ids[next] = (uint32_t)l->ids[from];
         if (e->thresholds)
-            e->thresholds[next] = threshold;
+            e->thresholds[next] = threshold_of(l, from);
         if (node->mode == TREE_LEAF) {
             place_leaf(b, from, node);
             continue;
@@ -270,6 +241,8 @@ static sl_status place_tree(struct builder *b, uint32_t root, sl_error *err) {
         node->child = (uint32_t)e->node_count;
         if (node->feature >= e->feature_count)
             e->feature_count = (size_t)node->feature + 1;
+        if (node->mode == TREE_EQ && b->absorbed[b->no[from]])
+            from = place_chain(b, from, node);
         e->plain = e->plain && node->mode == TREE_LEQ && !node->missing_true;
         if (b->reached[b->yes[from]] || b->reached[b->no[from]] || b->yes[from] == b->no[from])
             return error_set(err, SL_E_MODEL, "tree %lld, node %lld has a child that is reached twice",
@@ -284,7 +257,7 @@ static sl_status place_tree(struct builder *b, uint32_t root, sl_error *err) {
 /* Trees in the order in which the model first names them. A node that no other one names is a root; a tree
  * has one. */
 static sl_status place_trees(struct builder *b, sl_error *err) {
-    const struct lists *l = &b->l;
+    const struct tree_lists *l = &b->l;
     for (size_t i = 0; i < l->count; i++) {
         if (b->is_child[i])
             continue;
@@ -337,13 +310,15 @@ sl_status tree_build(const struct op_call *call, const char *weight_prefix, size
         return error_set(err, SL_E_MEMORY, "out of memory for trees");
     b.e->target_count = targets;
     b.e->plain = true;
-    sl_status st = read_lists(call, weight_prefix, &b.l, err);
+    sl_status st = tree_lists_read(call, weight_prefix, &b.l, err);
     if (st == SL_OK)
         st = allocate(&b, arena, err);
     if (st == SL_OK)
         st = index_nodes(&b, err);
     if (st == SL_OK)
         st = link_children(&b, x->dims[x->rank - 1], err);
+    if (st == SL_OK)
+        st = find_chains(&b, arena, err);
     if (st == SL_OK)
         st = link_weights(&b, err);
     if (st == SL_OK)
