@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "graph/onnx_import.h"
+#include "support/mem.h"
 #include "support/text.h"
 
 /* What the fields say, before it is looked at together. */
@@ -161,6 +162,7 @@ static sl_status use_bytes(struct importer *im, const void *data, size_t nbytes,
         return out_of_memory(err);
     if (nbytes)
         memcpy(t->data, data, nbytes);
+    mem_discard(data, nbytes); /* what was read from the file for it */
     return SL_OK;
 }
 

@@ -156,6 +156,8 @@ static sl_status emit_step(struct emitter *e, const struct work_node *node, sl_e
 static sl_status emit(struct work *w, struct plan *plan, sl_error *err) {
     struct emitter e = {.w = w, .plan = plan, .numbers = mem_alloc(w->value_count, sizeof *e.numbers)};
     plan->batch = w->batch;
+    plan->graph = w->graph;
+    plan->loaded_once = w->options->loaded_once;
     plan->values = arena_alloc(&plan->memory, w->value_count, sizeof *plan->values);
     plan->steps = arena_alloc(&plan->memory, w->node_count, sizeof *plan->steps);
     plan->inputs = arena_alloc(&plan->memory, w->graph->input_count, sizeof *plan->inputs);

@@ -49,6 +49,8 @@ struct plan_port {
 };
 
 struct plan {
+    const struct graph *graph; /* what it was made of */
+    bool loaded_once;          /* plan_options.loaded_once */
     struct arena memory;
     int64_t batch;
     struct plan_value *values;
@@ -83,6 +85,8 @@ struct plan_options {
     size_t dim_count;
     bool no_passes;         /* the model as it is, for tests: constants are folded all the same */
     size_t text_row_nbytes; /* text that one record may bring: string inputs are planned for it */
+    bool loaded_once; /* on one device, and nobody looks at its constants afterwards: those that it packs may
+                         go */
     /* For `verify` and tests of single operators. */
     bool free_rows; /* dim 0 need not be the batch */
     const sl_tensor *const

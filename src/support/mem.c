@@ -113,3 +113,10 @@ void mem_trim(void *p, size_t keep, size_t nbytes) {
     if (from < to)
         madvise((char *)p + from, to - from, MADV_DONTNEED);
 }
+
+void mem_discard(const void *p, size_t nbytes) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + nbytes) / page * page;
+    if (from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+}

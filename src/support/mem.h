@@ -31,6 +31,9 @@ void *mem_map_at(size_t nbytes, const char *file, int line);
 void mem_unmap(void *p, size_t nbytes);
 /* Gives the pages of [p + keep, p + nbytes) back to the system; they read as zero afterwards. */
 void mem_trim(void *p, size_t keep, size_t nbytes);
+/* Gives back the whole pages within bytes that nobody will read again: of a read-only map of a file they come
+ * back when somebody does, of other memory as zeros. */
+void mem_discard(const void *p, size_t nbytes);
 
 void mem_freeze(void);
 void mem_thaw(void);

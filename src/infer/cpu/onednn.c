@@ -81,6 +81,26 @@ static dnnl_status_t reorder(dnnl_engine_t engine, desc_ref from_desc, dnnl_memo
     return st;
 }
 
+/* How many inputs of steps read any of the bytes. */
+static unsigned readers(const struct plan *plan, const char *data, size_t nbytes) {
+    unsigned count = 0;
+    for (size_t i = 0; i < plan->step_count; i++)
+        for (size_t k = 0; k < plan->steps[i].in_count; k++) {
+            const struct plan_value *v =
+                plan->steps[i].in[k] == PLAN_NONE ? NULL : &plan->values[plan->steps[i].in[k]];
+            const char *at = v ? v->tensor.data : NULL;
+            count += v && v->place == PLAN_CONST && at < data + nbytes && data < at + v->nbytes;
+        }
+    return count;
+}
+
+/* The weights are packed: what they were made of need not stay in memory beside them. */
+static void release(const struct plan *plan, const void *data, size_t nbytes) {
+    graph_drop_pages(plan->graph, data, nbytes);
+    if (plan->loaded_once && readers(plan, data, nbytes) == 1)
+        mem_discard(data, nbytes);
+}
+
 dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *p, desc_ref from,
                           const void *data, desc_ref wanted) {
     dnnl_engine_t engine = program->onednn->engine;
@@ -99,6 +119,7 @@ dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *
         st = reorder(engine, from, plain, wanted, p->weights);
     if (plain)
         dnnl_memory_destroy(plain);
+    release(program->plan, data, dnnl_memory_desc_get_size(from));
     program->packed_nbytes += p->packed_nbytes;
     return st;
 }
