@@ -1,12 +1,16 @@
-/* place.c: where blocks that live for some steps stand in one arena. Largest first, each into the smallest
- * gap it fits between those that live at the same time; a second try goes by the time they begin, and the
- * better of both is taken. */
+/* place.c: where blocks that live for some steps stand in one arena. One after the other, each into the
+ * smallest gap it fits between those that live at the same time. No one order is best for all graphs, so a
+ * few are tried until one needs no more than what is alive at once, and the best is taken. */
 #include <stdlib.h>
 
 #include "graph/work.h"
 #include "support/mem.h"
 
-#define SECOND_TRY 20000 /* with more blocks than this one try has to do */
+#define MORE_TRIES 20000   /* with more blocks than this one try has to do */
+#define MOST_WORK 50000000 /* comparisons that may go into bettering it: a tenth of a second */
+#define MOST_MOVES 200
+
+typedef int order_fn(const void *, const void *);
 
 static int by_size(const void *a, const void *b) {
     const struct place_block *x = *(struct place_block *const *)a, *y = *(struct place_block *const *)b;
@@ -18,6 +22,25 @@ static int by_size(const void *a, const void *b) {
 static int by_time(const void *a, const void *b) {
     const struct place_block *x = *(struct place_block *const *)a, *y = *(struct place_block *const *)b;
     return x->first != y->first ? (x->first < y->first ? -1 : 1) : by_size(a, b);
+}
+
+static int by_end(const void *a, const void *b) {
+    const struct place_block *x = *(struct place_block *const *)a, *y = *(struct place_block *const *)b;
+    return x->last != y->last ? (x->last > y->last ? -1 : 1) : by_size(a, b);
+}
+
+static int by_life(const void *a, const void *b) {
+    const struct place_block *x = *(struct place_block *const *)a, *y = *(struct place_block *const *)b;
+    uint32_t one = x->last - x->first, other = y->last - y->first;
+    return one != other ? (one > other ? -1 : 1) : by_size(a, b);
+}
+
+/* Bytes times the steps they are held. */
+static int by_area(const void *a, const void *b) {
+    const struct place_block *x = *(struct place_block *const *)a, *y = *(struct place_block *const *)b;
+    double one = (double)x->nbytes * ((double)(x->last - x->first) + 1);
+    double other = (double)y->nbytes * ((double)(y->last - y->first) + 1);
+    return one < other || one > other ? (one > other ? -1 : 1) : by_size(a, b);
 }
 
 /* `placed` is sorted by offset: the smallest gap among those that live together with `block`. */
@@ -67,26 +90,68 @@ static size_t place_all(struct place_block **order, struct place_block **placed,
     return total;
 }
 
-size_t place_blocks(struct place_block *blocks, size_t count) {
-    struct place_block **order = mem_alloc(2 * count, sizeof *order), **placed = order + count;
-    if (!order)
-        return SIZE_MAX;
-    for (size_t i = 0; i < count; i++)
-        order[i] = &blocks[i];
-    qsort(order, count, sizeof *order, by_size);
-    size_t total = place_all(order, placed, count);
-    if (count <= SECOND_TRY) {
-        qsort(order, count, sizeof *order, by_time);
-        size_t other = place_all(order, placed, count);
-        if (other < total) {
-            total = other;
-        } else {
-            qsort(order, count, sizeof *order, by_size);
-            total = place_all(order, placed, count);
-        }
+/* The best placement so far. */
+struct search {
+    struct place_block *blocks, **order, **placed;
+    size_t count, best;
+    size_t *offsets; /* of the best */
+};
+
+static void try_order(struct search *s) {
+    size_t total = place_all(s->order, s->placed, s->count);
+    if (total >= s->best)
+        return;
+    s->best = total;
+    for (size_t i = 0; i < s->count; i++)
+        s->offsets[i] = s->blocks[i].offset;
+}
+
+/* The block whose end is the highest goes first; false when it is there already. */
+static bool move_highest(struct search *s) {
+    size_t highest = 0;
+    for (size_t i = 1; i < s->count; i++)
+        if (s->order[i]->nbytes &&
+            s->order[i]->offset + s->order[i]->nbytes > s->order[highest]->offset + s->order[highest]->nbytes)
+            highest = i;
+    struct place_block *block = s->order[highest];
+    for (size_t i = highest; i > 0; i--)
+        s->order[i] = s->order[i - 1];
+    s->order[0] = block;
+    return highest > 0;
+}
+
+static void search(struct search *s, size_t least) {
+    static order_fn *const orders[] = {by_size, by_time, by_life, by_area, by_end};
+    size_t tries = s->count > MORE_TRIES ? 1 : sizeof orders / sizeof *orders;
+    size_t moves = s->count > MORE_TRIES ? 0 : MOST_WORK / (s->count * s->count + 1) / tries;
+    for (size_t i = 0; i < tries && s->best > least; i++) {
+        qsort(s->order, s->count, sizeof *s->order, orders[i]);
+        try_order(s);
     }
-    mem_free(order);
-    return total;
+    for (size_t i = 0; i < tries && s->best > least + least / 50; i++) {
+        qsort(s->order, s->count, sizeof *s->order, orders[i]);
+        try_order(s);
+        for (size_t k = 0; k < moves && k < MOST_MOVES && s->best > least && move_highest(s); k++)
+            try_order(s);
+    }
+}
+
+size_t place_blocks(struct place_block *blocks, size_t count) {
+    struct search s = {.blocks = blocks, .count = count, .best = SIZE_MAX};
+    size_t least = place_peak(blocks, count);
+    s.order = mem_alloc(2 * count + 1, sizeof *s.order);
+    s.offsets = mem_alloc(count + 1, sizeof *s.offsets);
+    if (s.order && s.offsets && least != SIZE_MAX) {
+        s.placed = s.order + count;
+        for (size_t i = 0; i < count; i++)
+            s.order[i] = &blocks[i];
+        search(&s, least);
+        for (size_t i = 0; i < count; i++)
+            blocks[i].offset = s.offsets[i];
+    }
+    mem_free(s.order);
+    mem_free(s.offsets);
+    return s.best;
 }
 
 size_t place_peak(const struct place_block *blocks, size_t count) {

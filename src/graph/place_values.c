@@ -92,29 +92,34 @@ static void join_view(struct placer *p, uint32_t at) {
     p->dropped[at] = true;
 }
 
-/* Whether the step may write its result over input 0: the last reader, and no other input there. */
-static bool can_overwrite(struct placer *p, uint32_t at, uint32_t root) {
+/* Whether the step may write its result over input `i`: the last reader, and no other input there. */
+static bool can_overwrite(struct placer *p, uint32_t at, size_t i, uint32_t root) {
     const struct plan_step *step = &p->plan->steps[at];
-    const struct plan_value *in = &p->plan->values[step->in[0]], *out = &p->plan->values[step->out[0]];
+    const struct plan_value *in = &p->plan->values[step->in[i]], *out = &p->plan->values[step->out[0]];
     if (p->groups[root].place != PLAN_ARENA || p->groups[root].port != NO_PORT ||
         p->groups[root].last != at || p->groups[root].nbytes != out->nbytes || in->nbytes != out->nbytes ||
         sl_dtype_nbits(in->tensor.dtype) != sl_dtype_nbits(out->tensor.dtype))
         return false;
-    for (size_t i = 1; i < step->in_count; i++)
-        if (step->in[i] != PLAN_NONE && find_root(p, step->in[i]) == root)
+    for (size_t k = 0; k < step->in_count; k++)
+        if (k != i && step->in[k] != PLAN_NONE && find_root(p, step->in[k]) == root)
             return false;
     return true;
 }
 
+/* The result takes the place of the first input that it may. */
 static void join_elementwise(struct placer *p, uint32_t at) {
     const struct plan_step *step = &p->plan->steps[at];
-    if (!step->op->elementwise || p->dropped[at] || !step->in_count || step->in[0] == PLAN_NONE ||
-        step->out[0] == PLAN_NONE)
+    unsigned may = step->op->over | (step->op->elementwise ? 1u : 0u);
+    if (!may || p->dropped[at] || step->out[0] == PLAN_NONE)
         return;
-    uint32_t root = find_root(p, step->in[0]), out = find_root(p, step->out[0]);
-    if (out != step->out[0] || !can_overwrite(p, at, root))
+    uint32_t out = find_root(p, step->out[0]);
+    for (size_t i = 0; i < step->in_count && i < 8 && out == step->out[0]; i++) {
+        uint32_t root = may >> i & 1u && step->in[i] != PLAN_NONE ? find_root(p, step->in[i]) : PLAN_NONE;
+        if (root == PLAN_NONE || !can_overwrite(p, at, i, root))
+            continue;
+        join(p, root, out);
         return;
-    join(p, root, out);
+    }
 }
 
 /* Arena blocks of all groups that need one. */

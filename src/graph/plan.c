@@ -20,8 +20,8 @@ static sl_status run_list(struct work *w, pass_fn *const *passes, sl_error *err)
 }
 
 static sl_status run_passes(struct work *w, sl_error *err) {
-    /* products before transposes, so that a bias is out of their way; and again, for what then follows them
-     */
+    /* products before transposes, so that a bias is out of their way, and again for what then follows them;
+     * pass_attention belongs behind pass_split_linear once a device has Attention */
     static pass_fn *const passes[] = {pass_contrib,      pass_dead_code,   pass_identity,
                                       pass_common,       pass_dead_code,   pass_batch_norm,
                                       pass_layer_norm,   pass_gelu,        pass_swish,

@@ -71,7 +71,8 @@ static sl_status infer_ints(const struct op_call *call, sl_error *err) {
                                .attrs = op_attrs,                                                            \
                                .infer = op_infer,                                                            \
                                .run = run_##id,                                                              \
-                               .elementwise = true};
+                               .elementwise = true,                                                          \
+                               .over = (in_most) == 2 ? 1u << 1 : 0u};
 
 /* One expression for each kind of number; some look at x alone. */
 #define PAIR_FNS(id, real_expression, signed_expression, unsigned_expression)                                \

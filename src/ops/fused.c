@@ -200,4 +200,5 @@ const struct op op_fused_linear = {.domain = "sluice",
                                    .max_out = 1,
                                    .attrs = "transB activation alpha beta",
                                    .infer = infer_linear,
-                                   .run = run_linear};
+                                   .run = run_linear,
+                                   .over = 1u << 3};

@@ -87,7 +87,8 @@ struct op {
      * its inputs or attributes. */
     size_t (*text)(const struct op_call *call, const struct op_text *in, struct op_text *out);
     bool elementwise; /* output 0 may take the place of input 0 */
-    bool view;        /* output 0 is input 0's bytes, at most under another shape */
+    unsigned over; /* further inputs whose place output 0 may take, where they have its shape: a bit each */
+    bool view;     /* output 0 is input 0's bytes, at most under another shape */
 };
 
 extern const struct op *const op_table[]; /* ended by NULL */

@@ -230,6 +230,40 @@ START_TEST(elementwise_steps_run_in_place) {
 }
 END_TEST
 
+/* A residual that nobody reads afterwards is added to where it lies; so is the second input of a sum. */
+START_TEST(residuals_and_second_inputs_are_overwritten) {
+    struct model m;
+    model_begin(&m);
+    model_input(&m, "x", SL_FLOAT, "n,16");
+    model_floats(&m, "w", "16,16", (float[256]){1, 2, 3});
+    model_node(&m, "Exp", "x", "side");
+    model_node(&m, "Sin", "x", "a");
+    model_node(&m, "MatMul", "a,w", "p");
+    model_node(&m, "Add", "p,side", "s"); /* over side, in one step with the product */
+    model_node(&m, "Cos", "x", "c");
+    model_node(&m, "Sub", "s,c", "d");
+    model_node(&m, "Sub", "s,d", "y2"); /* over d: s is read again */
+    model_node(&m, "Sub", "s,y2", "y");
+    model_output(&m, "y", SL_FLOAT, "n,16");
+    struct graph *graph = load(&m);
+    struct plan *plan = plan_of(graph, 2);
+    size_t overs = 0;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct plan_step *step = &plan->steps[i];
+        size_t over = !strcmp(step->op->name, "Linear") ? 3 : 1;
+        const struct plan_value *out = &plan->values[step->out[0]], *in;
+        if (over >= step->in_count || step->in[over] == PLAN_NONE)
+            continue;
+        in = &plan->values[step->in[over]];
+        overs += in->place == PLAN_ARENA && out->place == PLAN_ARENA && in->offset == out->offset;
+    }
+    ck_assert_uint_eq(overs, 2);
+    plan_close(plan);
+    graph_close(graph);
+    model_end(&m);
+}
+END_TEST
+
 /* An input, a constant-free copy of it, one value twice: each output has a block of its own. */
 START_TEST(outputs_have_their_own_blocks) {
     struct model m;
@@ -371,6 +405,7 @@ int main(void) {
     tcase_add_loop_test(t, samples_are_planned_tightly, 0, 4);
     tcase_add_loop_test(t, a_records_score_is_the_same_in_any_row, 0, 4);
     tcase_add_test(t, elementwise_steps_run_in_place);
+    tcase_add_test(t, residuals_and_second_inputs_are_overwritten);
     tcase_add_test(t, outputs_have_their_own_blocks);
     tcase_add_test(t, constant_outputs_are_copied);
     tcase_add_test(t, unused_inputs_keep_their_place);
