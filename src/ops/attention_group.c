@@ -103,6 +103,10 @@ static sl_status read_past_rows(const struct op_call *call, struct group *g, sl_
     const sl_tensor *total = call->in[IN_TOTAL];
     if (rule_count(total) != 1)
         return misfit(IN_TOTAL, err);
+    if (call->state) { /* it runs: the total is one of the records' by now, the room is what was planned */
+        g->room = *(const int64_t *)call->state;
+        return SL_OK;
+    }
     int64_t said = total->data ? *(const int32_t *)total->data : a->past + a->fresh;
     g->room = said > a->past ? said : a->past;
     if (g->room > a->past + a->fresh || g->room < a->fresh)
@@ -183,11 +187,15 @@ static sl_status infer(const struct op_call *call, sl_error *err) {
 static sl_status prepare(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
                          sl_error *err) {
     struct group g;
-    (void)arena;
-    sl_status st = read_group(call, &g, err);
-    if (st == SL_OK)
-        prepared->scratch_nbytes = attend_nbytes(g.room, g.a.size, g.a.size);
-    return st;
+    int64_t *room = arena_alloc(arena, 1, sizeof *room);
+    sl_status st =
+        room ? read_group(call, &g, err) : error_set(err, SL_E_MEMORY, "out of memory for the plan");
+    if (st != SL_OK)
+        return st;
+    *room = g.room;
+    prepared->state = room;
+    prepared->scratch_nbytes = attend_nbytes(g.room, g.a.size, g.a.size);
+    return SL_OK;
 }
 
 static int64_t clamp(int64_t x, int64_t low, int64_t high) {
