@@ -1,28 +1,13 @@
 /* einsum.c: Einsum, all forms: implicit and explicit, ellipsis, repeated letters (a diagonal), any number of
  * inputs. Each output sums products in double (integers wrap) over the letters it does not name, in the order
  * they first appear. */
+#include "ops/einsum.h"
+
 #include <string.h>
 
 #include "ops/element.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
-
-#define MOST_INPUTS 16
-#define ELLIPSIS 128 /* labels from here on are the dims of "...", counted from the last */
-#define LABELS (ELLIPSIS + SL_MAX_RANK)
-#define MOST_SUMS 64
-
-struct einsum {
-    int64_t size[LABELS];
-    unsigned uses[LABELS]; /* times in the inputs */
-    uint8_t order[LABELS]; /* labels as they first appear */
-    int label_count;
-    int out_rank;
-    uint8_t out[SL_MAX_RANK];
-    int sum_count;
-    uint8_t sum[MOST_SUMS];
-    int64_t stride[MOST_INPUTS][LABELS]; /* what a step of the label moves in each input */
-};
 
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -45,7 +30,7 @@ static int read_term(const char *text, size_t nbytes, int rank, int ellipsis, ui
             if (hidden < 0 || count + hidden > SL_MAX_RANK)
                 return -1;
             for (int k = hidden - 1; k >= 0; k--)
-                labels[count++] = (uint8_t)(ELLIPSIS + k);
+                labels[count++] = (uint8_t)(EINSUM_ELLIPSIS + k);
         } else {
             return -1;
         }
@@ -83,9 +68,9 @@ static sl_status add_input(struct einsum *e, const sl_tensor *t, size_t input, c
 /* Without "->": the dims of "...", then the letters that appear once, in the order of ASCII. */
 static sl_status imply_output(struct einsum *e, sl_error *err) {
     for (int k = SL_MAX_RANK - 1; k >= 0; k--)
-        if (e->uses[ELLIPSIS + k])
-            e->out[e->out_rank++] = (uint8_t)(ELLIPSIS + k);
-    for (int label = 0; label < ELLIPSIS; label++) {
+        if (e->uses[EINSUM_ELLIPSIS + k])
+            e->out[e->out_rank++] = (uint8_t)(EINSUM_ELLIPSIS + k);
+    for (int label = 0; label < EINSUM_ELLIPSIS; label++) {
         if (e->uses[label] != 1)
             continue;
         if (e->out_rank == SL_MAX_RANK)
@@ -97,10 +82,10 @@ static sl_status imply_output(struct einsum *e, sl_error *err) {
 
 static sl_status name_output(struct einsum *e, const char *text, size_t nbytes, sl_error *err) {
     int hidden = 0;
-    while (hidden < SL_MAX_RANK && e->uses[ELLIPSIS + hidden])
+    while (hidden < SL_MAX_RANK && e->uses[EINSUM_ELLIPSIS + hidden])
         hidden++;
     e->out_rank = read_term(text, nbytes, -1, hidden, e->out);
-    bool seen[LABELS] = {false};
+    bool seen[EINSUM_LABELS] = {false};
     for (int d = 0; d < e->out_rank; d++) {
         if (!e->uses[e->out[d]] || seen[e->out[d]])
             e->out_rank = -1;
@@ -119,7 +104,7 @@ static const char *find_arrow(const char *text, size_t nbytes) {
     return NULL;
 }
 
-static sl_status read_equation(const struct op_call *call, struct einsum *e, sl_error *err) {
+sl_status einsum_read(const struct op_call *call, struct einsum *e, sl_error *err) {
     const struct attr *attr = op_attr(call, "equation");
     memset(e, 0, sizeof *e);
     if (!attr || attr->type != ATTR_STRING)
@@ -151,16 +136,16 @@ static sl_status read_equation(const struct op_call *call, struct einsum *e, sl_
 static sl_status infer(const struct op_call *call, sl_error *err) {
     struct einsum e;
     sl_status st = SL_OK;
-    if (call->in_count > MOST_INPUTS)
+    if (call->in_count > EINSUM_MOST_INPUTS)
         return error_set(err, SL_E_MODEL, "%zu inputs are more than the %d we take", call->in_count,
-                         MOST_INPUTS);
+                         EINSUM_MOST_INPUTS);
     for (size_t i = 0; st == SL_OK && i < call->in_count; i++) {
         st = rule_dtype(call, i, OPS_NUMBERS, err);
         if (st == SL_OK)
             st = rule_same_dtype(call, 0, i, err);
     }
     if (st == SL_OK)
-        st = read_equation(call, &e, err);
+        st = einsum_read(call, &e, err);
     if (st != SL_OK)
         return st;
     int64_t dims[SL_MAX_RANK], positions = 1;
@@ -190,7 +175,7 @@ static bool step(const struct einsum *e, const uint8_t *labels, int count, int64
 
 OPS_INLINE void sum_real(sl_dtype dtype, const struct op_call *call, const struct einsum *e, int64_t *from,
                          int64_t y) {
-    int64_t at[MOST_SUMS] = {0};
+    int64_t at[EINSUM_MOST_SUMS] = {0};
     double sum = 0;
     do {
         double product = element_real(dtype, call->in[0]->data, from[0]);
@@ -202,7 +187,7 @@ OPS_INLINE void sum_real(sl_dtype dtype, const struct op_call *call, const struc
 }
 
 static void sum_whole(const struct op_call *call, const struct einsum *e, int64_t *from, int64_t y) {
-    int64_t at[MOST_SUMS] = {0};
+    int64_t at[EINSUM_MOST_SUMS] = {0};
     sl_dtype dtype = call->out[0]->dtype;
     uint64_t sum = 0;
     do {
@@ -216,10 +201,10 @@ static void sum_whole(const struct op_call *call, const struct einsum *e, int64_
 
 static void run(const struct op_call *call) {
     struct einsum e;
-    int64_t at[SL_MAX_RANK] = {0}, from[MOST_INPUTS] = {0};
+    int64_t at[SL_MAX_RANK] = {0}, from[EINSUM_MOST_INPUTS] = {0};
     sl_tensor *y = call->out[0];
     int64_t count = rule_count(y), sums = 1;
-    if (read_equation(call, &e, NULL) != SL_OK || !count)
+    if (einsum_read(call, &e, NULL) != SL_OK || !count)
         return;
     for (int i = 0; i < e.sum_count; i++)
         sums *= e.size[e.sum[i]];

@@ -195,6 +195,49 @@ START_TEST(conv_transpose) {
 }
 END_TEST
 
+/* Letters that the batch has no part in get sizes of their own in each round. */
+START_TEST(einsum) {
+    static const char *const equations[][3] = {
+        {"nij,jk->nik", "n,%i,%j", "%j,%k"},          {"nij,kj->nki", "n,%i,%j", "%k,%j"},
+        {"nji,jk->nik", "n,%j,%i", "%j,%k"},          {"nqhd,khd->nhqk", "n,%i,%h,%d", "%k,%h,%d"},
+        {"nhqk,khd->nqhd", "n,%h,%i,%k", "%k,%h,%d"}, {"ncij,ijk->nck", "n,%h,%i,%j", "%i,%j,%k"},
+        {"n...i,ik->n...k", "n,%h,%j,%i", "%i,%k"},   {"ni,jk->nijk", "n,%i", "%j,%k"},
+        {"nij,jk->nk", "n,%i,%j", "%j,%k"},           {"nij,ij->ni", "n,%i,%j", "%i,%j"},
+        {"nii,ij->nj", "n,%i,%i", "%i,%j"},           {"nij,nkj->nik", "n,%i,%j", NULL}};
+    size_t fast = 0;
+    srand(6);
+    for (int round = 0; round < 240; round++) {
+        const char *const *equation = equations[(size_t)round % (sizeof equations / sizeof *equations)];
+        int64_t sizes[128] = {0}, count = 1;
+        struct model m;
+        char dims[2][64] = {"", ""};
+        for (const char *c = "ijkhd"; *c; c++)
+            sizes[(int)*c] = pick(1, 9);
+        for (int k = 0; k < 2 && equation[k + 1]; k++)
+            for (const char *c = equation[k + 1]; *c; c++) {
+                size_t used = strlen(dims[k]);
+                if (*c != '%') {
+                    dims[k][used] = *c;
+                    continue;
+                }
+                c++;
+                snprintf(dims[k] + used, sizeof dims[k] - used, "%d", (int)sizes[(int)*c]);
+                count *= k ? sizes[(int)*c] : 1;
+            }
+        model_begin(&m);
+        model_input(&m, "x", SL_FLOAT, dims[0]);
+        if (equation[2])
+            random_floats(&m, "w", dims[1], count);
+        model_node(&m, "Einsum", equation[2] ? "x,w" : "x,x", "y");
+        model_attr_text(&m, "equation", equation[0]);
+        model_output(&m, "y", SL_FLOAT, "?");
+        fast += check_model(&m, "oneDNN gemm", 1e-4F);
+        model_end(&m);
+    }
+    ck_assert_uint_ge(fast, 120);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("image_fast");
     TCase *t = tcase_create("image_fast");
@@ -202,6 +245,7 @@ int main(void) {
     tcase_add_test(t, resize);
     tcase_add_test(t, resize_between_convolutions);
     tcase_add_test(t, conv_transpose);
+    tcase_add_test(t, einsum);
     suite_add_tcase(suite, t);
     return harness_run(suite);
 }
