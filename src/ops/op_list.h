@@ -280,3 +280,9 @@ OP(tf_idf_vectorizer)
 /* ml_svm.c */
 OP(svm_classifier)
 OP(svm_regressor)
+/* quantize.c */
+OP(quantize)
+OP(ms_quantize)
+OP(dequantize)
+OP(ms_dequantize)
+OP(dynamic_quantize)
