@@ -306,3 +306,5 @@ OP(qlinear_global_average_pool)
 OP(qlinear_reduce_mean)
 OP(qlinear_where)
 OP(qlinear_concat)
+/* matmul_nbits.c */
+OP(matmul_nbits)
