@@ -13,7 +13,7 @@ extern const sl_transform transform_columns;
 struct columns {
     bool all;
     bool json;
-    bool texts;      /* else floats */
+    sl_dtype dtype;
     size_t expected; /* fields a row must have; 0: any */
     size_t count;
     uint32_t *indexes;        /* csv */
@@ -135,7 +135,7 @@ static sl_status columns_open(const sl_host *host, const sl_params *params, cons
     if (!columns)
         return host->fail(err, SL_E_MEMORY, "cannot open transform 'columns': out of memory");
     columns->json = in->kind == SL_KIND_JSON;
-    columns->texts = in->dtype == SL_STRING;
+    columns->dtype = in->dtype ? in->dtype : SL_FLOAT;
     columns->expected = in->columns ? in->column_count : 0;
     const char *key = host->param_has(params, "take") ? "take" : "";
     columns->count = host->param_count(params, key);
@@ -155,10 +155,10 @@ static sl_status columns_open(const sl_host *host, const sl_params *params, cons
         return status;
     }
     *out = (sl_spec){.kind = SL_KIND_TENSOR,
-                     .dtype = columns->texts ? SL_STRING : SL_FLOAT,
+                     .dtype = columns->dtype,
                      .rank = 1,
                      .dims = {(int64_t)columns->count},
-                     .max_nbytes = columns->count * (columns->texts ? sizeof(sl_string) : sizeof(float))};
+                     .max_nbytes = columns->count * (sl_dtype_nbits(columns->dtype) / 8)};
     *state = columns;
     *scratch_nbytes = 0;
     return SL_OK;
@@ -178,8 +178,11 @@ static sl_status columns_apply(const void *state, const sl_host *host, sl_ctx *c
                                sl_value *out) {
     const struct columns *columns = state;
     float *x = out->tensor.data;
-    if (columns->texts)
+    if (columns->dtype == SL_STRING)
         return take_texts(columns, host, ctx, in, out->tensor.data);
+    if (columns->dtype != SL_FLOAT)
+        return host->csv_numbers(ctx, in, columns->expected, columns->all ? NULL : columns->indexes,
+                                 columns->count, columns->dtype, x);
     if (columns->json && columns->all)
         return host->json_floats(ctx, in, columns->count, x);
     if (columns->json)
@@ -201,7 +204,7 @@ const sl_transform transform_columns = {
     .nbytes = sizeof(sl_transform),
     .name = "columns",
     .summary = "values out of a csv row or a json object",
-    .shapes = "csv row or json -> float [n], or string [n] where the model takes text",
+    .shapes = "csv row or json -> float [n]; string, int64, int32 or double [n] where the model takes that",
     .params = docs,
     .open = columns_open,
     .close = columns_close,

@@ -40,7 +40,8 @@ typedef struct sl_ranked {
 /* What a value is, known when the plan is made. Pointers live as long as the chain. */
 typedef struct sl_spec {
     sl_kind kind;
-    sl_dtype dtype; /* tensor; of a record: SL_STRING when the model wants text of it, else SL_UNDEFINED */
+    sl_dtype dtype; /* tensor; of a record: what the model wants of it (SL_STRING; of a csv row also SL_INT64,
+                       SL_INT32, SL_DOUBLE), else SL_UNDEFINED */
     int rank;
     int64_t dims[SL_MAX_RANK];  /* -1: varies from record to record */
     size_t max_nbytes;          /* bound of the value's data: the room that is reserved for it */
@@ -124,6 +125,9 @@ typedef struct sl_host {
      * `count`. A JSON number is its own text; null and the rest reject the record. */
     sl_status (*csv_texts)(sl_ctx *ctx, const sl_value *row, size_t column_count, const uint32_t *columns,
                            size_t count, sl_string *out);
+    /* The same as SL_INT64, SL_INT32 or SL_DOUBLE, exactly. */
+    sl_status (*csv_numbers)(sl_ctx *ctx, const sl_value *row, size_t column_count, const uint32_t *columns,
+                             size_t count, sl_dtype dtype, void *out);
     sl_status (*json_members_texts)(sl_ctx *ctx, const sl_value *json, const char *const *keys, size_t count,
                                     sl_string *out);
     sl_status (*json_texts)(sl_ctx *ctx, const sl_value *json, size_t count, sl_string *out);

@@ -138,6 +138,20 @@ static bool is_known(const sl_spec *spec, int64_t *count) {
            *count > 0;
 }
 
+/* What "columns" shall take of a record: what the model wants, where that is not made of floats on the way.
+ */
+static sl_dtype wanted_dtype(const json_t *steps, const sl_spec *in, const sl_spec *target) {
+    if (in->kind == SL_KIND_TENSOR || in->kind == SL_KIND_RANKED)
+        return in->dtype;
+    if (!target || target->kind != SL_KIND_TENSOR)
+        return SL_UNDEFINED;
+    bool columns_only = json_array_size(steps) == 0 ||
+                        (json_array_size(steps) == 1 && json_object_get(json_array_get(steps, 0), "columns"));
+    bool exact = target->dtype == SL_INT64 || target->dtype == SL_INT32 || target->dtype == SL_DOUBLE;
+    bool exactly = exact && in->kind == SL_KIND_CSV && columns_only;
+    return target->dtype == SL_STRING || exactly ? target->dtype : SL_UNDEFINED;
+}
+
 static sl_status make(struct chain **out, const json_t *steps, const sl_spec *in, const sl_spec *target,
                       const struct chain_options *options, sl_error *err) {
     if (steps && !json_is_array(steps))
@@ -151,8 +165,7 @@ static sl_status make(struct chain **out, const json_t *steps, const sl_spec *in
     chain->options = *options;
     chain->options.model_dir = arena_strdup(&chain->memory, options->model_dir ? options->model_dir : ".");
     chain->source = *in;
-    if (in->kind != SL_KIND_TENSOR && target && target->kind == SL_KIND_TENSOR && target->dtype == SL_STRING)
-        chain->source.dtype = SL_STRING; /* "columns" then takes texts */
+    chain->source.dtype = wanted_dtype(chain->json, in, target);
     /* Rows without names: "all" then means as many as the model takes. */
     int64_t count;
     if (!in->columns && in->column_count == 0 && is_known(target, &count))

@@ -171,14 +171,20 @@ static bool split_quoted(struct csv_reader *csv, sl_slice row) {
 
 static sl_status split(sl_ctx *ctx, sl_slice row) {
     struct csv_reader *csv = &ctx->worker->csv;
+    if (csv->is_split && csv->row.data == row.data && csv->row.nbytes == row.nbytes)
+        return SL_OK;
+    csv->is_split = false;
     csv->field_count = 0;
     csv->fault = csv->fault_code = NULL;
     if (row.nbytes > csv->max_row_nbytes)
         return reject_set(ctx, "decode", "row-too-long", "row has %zu bytes, at most %zu are allowed",
                           row.nbytes, csv->max_row_nbytes);
     bool quoted = row.nbytes && memchr(row.data, '"', row.nbytes);
-    if (quoted ? split_quoted(csv, row) : split_plain(csv, row))
+    if (quoted ? split_quoted(csv, row) : split_plain(csv, row)) {
+        csv->is_split = true;
+        csv->row = row;
         return SL_OK;
+    }
     return reject_set(ctx, "decode", csv->fault_code, "%s", csv->fault);
 }
 
@@ -248,13 +254,78 @@ sl_status csv_slow_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint
 
 sl_status csv_read_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
                           float *out) {
-    if (csv_fast_floats(&ctx->worker->csv, row, expected, columns, count, out))
+    const struct csv_reader *csv = &ctx->worker->csv;
+    bool split_before = csv->is_split && csv->row.data == row.data &&
+                        csv->row.nbytes == row.nbytes; /* then its fields are at hand */
+    if (!split_before && csv_fast_floats(csv, row, expected, columns, count, out))
         return SL_OK;
     return csv_slow_floats(ctx, row, expected, columns, count, out);
 }
 
 sl_status csv_read_all_floats(sl_ctx *ctx, sl_slice row, size_t count, float *out) {
     return csv_read_floats(ctx, row, count, NULL, count, out);
+}
+
+/* A whole number, also as "3.0" or "1e3". */
+static bool read_whole(sl_slice text, int64_t least, int64_t most, int64_t *x) {
+    double real;
+    if (number_read_i64(text.data, text.nbytes, x) != NUMBER_OK) {
+        if (number_read_f64(text.data, text.nbytes, false, &real) != NUMBER_OK || real != trunc(real) ||
+            fabs(real) > 0x1p53)
+            return false;
+        *x = (int64_t)real;
+    }
+    return *x >= least && *x <= most;
+}
+
+/* One field as a number of the dtype; false where it is none. */
+static bool read_number(const struct csv_reader *csv, sl_slice text, sl_dtype dtype, size_t i, void *out) {
+    int64_t whole = 0;
+    if (dtype == SL_DOUBLE) {
+        double *x = (double *)out + i;
+        enum number_error why = number_read_f64(text.data, text.nbytes, csv->nonfinite, x);
+        if (why == NUMBER_EMPTY && csv->empty_is_nan)
+            *x = (double)NAN;
+        return why == NUMBER_OK || (why == NUMBER_EMPTY && csv->empty_is_nan);
+    }
+    if (dtype == SL_INT64)
+        return read_whole(text, INT64_MIN, INT64_MAX, (int64_t *)out + i);
+    if (!read_whole(text, INT32_MIN, INT32_MAX, &whole))
+        return false;
+    ((int32_t *)out)[i] = (int32_t)whole;
+    return true;
+}
+
+static sl_status reject_exact(sl_ctx *ctx, uint32_t column, sl_slice text, sl_dtype dtype) {
+    char name[80];
+    double real;
+    enum number_error why = number_read_f64(text.data, text.nbytes, ctx->worker->csv.nonfinite, &real);
+    if (why != NUMBER_OK)
+        return reject_number(ctx, column, text, why);
+    column_text(ctx, column, name, sizeof name);
+    size_t shown = text.nbytes < SHOWN_NBYTES ? text.nbytes : SHOWN_NBYTES;
+    return reject_set(ctx, "decode", "not-an-integer", "%s: '%s' is not a whole number that fits %s", name,
+                      text_quote_n(text.data, shown), sl_dtype_name(dtype));
+}
+
+sl_status csv_read_numbers(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
+                           sl_dtype dtype, void *out) {
+    struct csv_reader *csv = &ctx->worker->csv;
+    sl_status status = split(ctx, row);
+    if (status != SL_OK)
+        return status;
+    if (!columns)
+        expected = count;
+    if (expected && csv->field_count != expected)
+        return ragged(ctx, expected, "");
+    for (size_t i = 0; i < count; i++) {
+        uint32_t column = columns ? columns[i] : (uint32_t)i;
+        if (column >= csv->field_count)
+            return ragged(ctx, (size_t)column + 1, "at least ");
+        if (!read_number(csv, field_text(csv, column), dtype, i, out))
+            return reject_exact(ctx, column, field_text(csv, column), dtype);
+    }
+    return SL_OK;
 }
 
 sl_status csv_read_texts(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,

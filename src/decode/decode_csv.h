@@ -29,7 +29,10 @@ struct csv_reader {
     char *entry;             /* CSV_MAX_FIELD_NBYTES: where libcsv puts a field together */
     char *text;              /* max_row_nbytes: the fields of a row with quotes, one after the other */
     struct csv_span *fields; /* CSV_MAX_FIELDS */
-    /* of the row that was split last */
+    /* of the row that was split last; chains that follow on the same record find it split (is_split). Whoever
+     * begins a record clears that: its bytes may stand where another's stood. */
+    bool is_split;
+    sl_slice row;
     const char *base;
     uint32_t field_count;
     size_t text_nbytes;
@@ -48,6 +51,9 @@ sl_status csv_read_floats(sl_ctx *ctx, sl_slice row, size_t expected, const uint
                           float *out);
 /* All fields, which must be `count`. */
 sl_status csv_read_all_floats(sl_ctx *ctx, sl_slice row, size_t count, float *out);
+/* The columns (NULL: all) as SL_INT64, SL_INT32 or SL_DOUBLE, exactly. */
+sl_status csv_read_numbers(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
+                           sl_dtype dtype, void *out);
 /* The columns (NULL: all) as texts, quotes undone; they live until the reader's next call. */
 sl_status csv_read_texts(sl_ctx *ctx, sl_slice row, size_t expected, const uint32_t *columns, size_t count,
                          sl_string *out);

@@ -148,6 +148,11 @@ static sl_status host_csv_texts(sl_ctx *ctx, const sl_value *row, size_t column_
     return csv_read_texts(ctx, row->bytes, column_count, columns, count, out);
 }
 
+static sl_status host_csv_numbers(sl_ctx *ctx, const sl_value *row, size_t column_count,
+                                  const uint32_t *columns, size_t count, sl_dtype dtype, void *out) {
+    return csv_read_numbers(ctx, row->bytes, column_count, columns, count, dtype, out);
+}
+
 static sl_status host_json_members_texts(sl_ctx *ctx, const sl_value *json, const char *const *keys,
                                          size_t count, sl_string *out) {
     return json_read_members_texts(ctx, json->bytes, keys, count, out);
@@ -182,6 +187,7 @@ const sl_host chain_host = {
     .json_floats = host_json_floats,
     .image_decode = image_read,
     .csv_texts = host_csv_texts,
+    .csv_numbers = host_csv_numbers,
     .json_members_texts = host_json_members_texts,
     .json_texts = host_json_texts,
 };

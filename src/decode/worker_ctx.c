@@ -188,6 +188,8 @@ sl_status chain_apply(struct worker_ctx *ctx, size_t index, const sl_value *in, 
     sl_status status = SL_OK;
     bool huge = false;
     *reject = (struct chain_reject){.stage = NULL};
+    if (index == 0)
+        ctx->csv.is_split = false; /* the first chain of a record */
     ctx->now.chain = chain;
     ctx->now.reject = reject;
     for (size_t i = 0; status == SL_OK && i < chain->apply_count; i++) {

@@ -228,19 +228,31 @@ START_TEST(casts) {
     ck_assert_int_eq(whole[1], 16777215);
     ck_assert_int_eq(whole[2], 1000);
     RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,2.5,3"), "not-an-integer",
+               "column 1: '2.5' is not a whole number that fits int64");
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "1,16777217,-9223372036854775808"));
+    ck_assert(whole[1] == 16777217 && whole[2] == INT64_MIN);
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,2,9223372036854775808"), "not-an-integer",
+               "column 2: '9223372036854775808' is not a whole number that fits int64");
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,,2"), "missing-value", "column 1 is empty");
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,x,2"), "not-a-number", "column 1: 'x' is not a number");
+    rig_close(&rig);
+    RIG_OK(rig_open(&rig, "[]", chain_source_spec(SL_RECORD_JSON, NULL, 0, 100), &want));
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "[1,2.5,3]"), "not-an-integer",
                "value 1 is 2.5, the model wants whole numbers");
-    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "1,2,16777217"), "inexact-integer",
+    RIG_REJECT(rig_line(&rig, SL_KIND_JSON, "[1,2,16777217]"), "inexact-integer",
                "value 2 is 16777216, whole numbers are exact below 16777216 only");
     rig_close(&rig);
     want = rig_tensor(SL_INT32, 1, (int64_t[]){1});
     RIG_OK(rig_open(&rig, "[]", csv_spec(), &want));
     RIG_OK(rig_line(&rig, SL_KIND_CSV, "-7"));
     ck_assert_int_eq(*(int32_t *)rig.out.tensor.data, -7);
+    RIG_REJECT(rig_line(&rig, SL_KIND_CSV, "2147483648"), "not-an-integer",
+               "column 0: '2147483648' is not a whole number that fits int32");
     rig_close(&rig);
     want = rig_tensor(SL_DOUBLE, 1, (int64_t[]){1});
     RIG_OK(rig_open(&rig, "[]", csv_spec(), &want));
-    RIG_OK(rig_line(&rig, SL_KIND_CSV, "0.5"));
-    ck_assert(*(double *)rig.out.tensor.data == 0.5);
+    RIG_OK(rig_line(&rig, SL_KIND_CSV, "0.1"));
+    ck_assert(*(double *)rig.out.tensor.data == 0.1);
     rig_close(&rig);
     want = rig_tensor(SL_BOOL, 1, (int64_t[]){1});
     ck_assert_int_eq(rig_open(&rig, "[]", csv_spec(), &want), SL_E_MODEL);

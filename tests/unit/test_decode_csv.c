@@ -189,6 +189,7 @@ static void compare(struct rig *rig, sl_slice row, size_t expected, const uint32
     memset(slow, 0xcc, sizeof slow);
     rig->reject.code[0] = '\0';
     bool done = csv_fast_floats(&rig->ctx->csv, row, expected, columns, count, fast);
+    ctx->worker->csv.is_split = false; /* another record */
     sl_status status = csv_slow_floats(ctx, row, expected, columns, count, slow);
     tally[done]++;
     if (!done)

@@ -179,6 +179,43 @@ START_TEST(empty_fields_as_nan) {
 }
 END_TEST
 
+/* Chains on the same record share its split; a record that stands where another stood is split anew. */
+START_TEST(one_split_a_record) {
+    struct chain *chains[2] = {NULL};
+    struct worker_ctx *ctx = NULL;
+    struct chain_options options = rig_options();
+    struct rig rig = {.chain = NULL};
+    sl_spec in = plain(SL_RECORD_CSV), text = rig_tensor(SL_STRING, 1, (int64_t[]){1}),
+            number = rig_tensor(SL_FLOAT, 1, (int64_t[]){1});
+    json_t *steps[] = {json_loads("[{\"columns\": [0]}]", 0, NULL),
+                       json_loads("[{\"columns\": [1]}]", 0, NULL)};
+    RIG_OK(chain_open(&chains[0], steps[0], &in, &text, "a", &options, &rig.err));
+    RIG_OK(chain_open(&chains[1], steps[1], &in, &number, "b", &options, &rig.err));
+    RIG_OK(worker_ctx_open(&ctx, chains, 2, &options, &rig.err));
+    static const char *const rows[] = {"ab,7", "yz,8", "x,12", "\"\",4", "\",\","};
+    static const char *const texts[] = {"ab", "yz", "x", "", ","};
+    static const float numbers[] = {7, 8, 12, 4, -1}; /* -1: rejected */
+    char row[8];
+    for (int i = 0; i < 5; i++) {
+        sl_string a;
+        float b = -1;
+        sl_value from, out = {.tensor.data = &a};
+        strcpy(row, rows[i]);
+        from = rig_text(SL_KIND_CSV, row);
+        RIG_OK(chain_apply(ctx, 0, &from, &out, &rig.reject));
+        is_text(a, texts[i]);
+        out = (sl_value){.tensor.data = &b};
+        ck_assert_int_eq(chain_apply(ctx, 1, &from, &out, &rig.reject), numbers[i] < 0 ? SL_E_DATA : SL_OK);
+        ck_assert(b == numbers[i]);
+    }
+    worker_ctx_close(ctx);
+    for (int i = 0; i < 2; i++) {
+        chain_close(chains[i]);
+        json_decref(steps[i]);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("transform_columns");
     TCase *tc = tcase_create("transform_columns");
@@ -190,6 +227,7 @@ int main(void) {
     tcase_add_test(tc, texts_of_a_row);
     tcase_add_test(tc, texts_of_json);
     tcase_add_test(tc, empty_fields_as_nan);
+    tcase_add_test(tc, one_split_a_record);
     suite_add_tcase(suite, tc);
     return harness_run(suite);
 }
