@@ -20,14 +20,26 @@ static sl_status run_list(struct work *w, pass_fn *const *passes, sl_error *err)
 }
 
 static sl_status run_passes(struct work *w, sl_error *err) {
-    /* products before transposes, so that a bias is out of their way, and again for what then follows them;
-     * pass_attention belongs behind pass_split_linear once a device has Attention */
-    static pass_fn *const passes[] = {pass_contrib,      pass_dead_code,   pass_identity,
-                                      pass_common,       pass_dead_code,   pass_batch_norm,
-                                      pass_layer_norm,   pass_gelu,        pass_swish,
-                                      pass_fuse_conv,    pass_fuse_linear, pass_transpose,
-                                      pass_split_linear, pass_transpose,   pass_fuse_linear,
-                                      pass_transpose,    pass_dead_code,   NULL};
+    /* products before transposes, so that a bias is out of their way, and again for what then follows them */
+    static pass_fn *const passes[] = {pass_contrib,
+                                      pass_dead_code,
+                                      pass_identity,
+                                      pass_common,
+                                      pass_dead_code,
+                                      pass_batch_norm,
+                                      pass_layer_norm,
+                                      pass_gelu,
+                                      pass_swish,
+                                      pass_fuse_conv,
+                                      pass_fuse_linear,
+                                      pass_transpose,
+                                      pass_split_linear,
+                                      pass_attention,
+                                      pass_transpose,
+                                      pass_fuse_linear,
+                                      pass_transpose,
+                                      pass_dead_code,
+                                      NULL};
     return w->options->no_passes ? SL_OK : run_list(w, passes, err);
 }
 

@@ -257,6 +257,39 @@ START_TEST(softmax_rows) {
 }
 END_TEST
 
+START_TEST(masked_softmax_rows) {
+    for (size_t s = 0; s < SIZES; s++)
+        for (unsigned t = 0; t < table_count; t++) {
+            size_t n = sizes[s];
+            double most = -INFINITY, total = 0;
+            state = 17;
+            fill(30);
+            for (size_t i = 0; i < n; i++)
+                bias[i] = i % 3 == 1 ? -INFINITY : bias[i];
+            clear(n);
+            memcpy(z, x, n * sizeof *z);
+            tables[t]->softmax_masked(z, bias, 0.125F, n);
+            check_bits(t, n, "softmax_masked");
+            for (size_t i = 0; i < n; i++)
+                most = fmax(most, (double)x[i] * 0.125 + (double)bias[i]);
+            for (size_t i = 0; i < n; i++)
+                total += exp((double)x[i] * 0.125 + (double)bias[i] - most);
+            for (size_t i = 0; i < n; i++)
+                ck_assert_double_eq_tol((double)z[i],
+                                        exp((double)x[i] * 0.125 + (double)bias[i] - most) / total, 1e-6);
+            for (size_t i = 0; i < n; i++) /* no key at all: nothing, and not NaN */
+                bias[i] = -INFINITY;
+            memcpy(z, x, n * sizeof *z);
+            tables[t]->softmax_masked(z, bias, 1, n);
+            for (size_t i = 0; i < n; i++)
+                ck_assert(z[i] == 0);
+            z[n - 1] = NAN;
+            tables[t]->softmax_masked(z, NULL, 1, n);
+            ck_assert(isnan(z[n - 1]));
+        }
+}
+END_TEST
+
 START_TEST(sums_and_largest) {
     fill(5);
     for (size_t s = 0; s < SIZES; s++) {
@@ -289,6 +322,7 @@ int main(void) {
     tcase_add_test(c, least_and_most_keep_nan);
     tcase_add_test(c, normalize_rows);
     tcase_add_test(c, softmax_rows);
+    tcase_add_test(c, masked_softmax_rows);
     tcase_add_test(c, sums_and_largest);
     suite_add_tcase(suite, c);
     return harness_run(suite);

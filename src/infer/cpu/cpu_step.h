@@ -75,6 +75,7 @@ void onednn_clear(struct cpu_program *program);
 /* onednn_product.c, onednn_pool.c: take the step when they can; *taken says so. */
 sl_status onednn_product_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 sl_status onednn_pool_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
+sl_status onednn_attention_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 const char *onednn_version(void);
 /* Bytes of packed weights it would keep for the plan. */
 size_t onednn_packed_nbytes(const struct plan *plan);

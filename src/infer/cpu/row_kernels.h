@@ -42,6 +42,9 @@ struct row_kernels {
     void (*normalize)(const float *x, const float *scale, const float *bias, float *y, size_t n,
                       float epsilon, int centre);
     void (*softmax)(const float *x, float *y, size_t n);
+    /* x becomes softmax(x * scale + mask); mask may be NULL. A row that is -infinity all over becomes zeros.
+     */
+    void (*softmax_masked)(float *x, const float *mask, float scale, size_t n);
     float (*sum)(const float *x, size_t n);
     float (*largest)(const float *x, size_t n);
 };

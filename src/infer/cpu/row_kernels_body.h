@@ -140,6 +140,13 @@ static void normalize(const float *x, const float *scale, const float *bias, flo
     }
 }
 
+static int has_nan(const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != x[i])
+            return 1;
+    return 0;
+}
+
 /* A row of nothing but -inf gives NaN, as the definition does. */
 static void softmax(const float *x, float *y, size_t n) {
     float most = largest(x, n);
@@ -158,6 +165,28 @@ static void softmax(const float *x, float *y, size_t n) {
     }
     float inverse = 1 / vec_sum(total);
     multiply_second_one(y, &inverse, y, n);
+}
+
+static void softmax_masked(float *x, const float *mask, float scale, size_t n) {
+    size_t i = 0;
+    vec most = vec_all(-INFINITY);
+    for (; i + VEC <= n; i += VEC) {
+        vec v = vec_load(x + i) * scale;
+        v = mask ? v + vec_load(mask + i) : v;
+        vec_store(x + i, v);
+        most = vec_select(v > most, v, most);
+    }
+    if (i < n) {
+        vec v = vec_load_part(x + i, n - i, 0) * scale;
+        v = mask ? v + vec_load_part(mask + i, n - i, 0) : v;
+        vec_store_part(x + i, v, n - i);
+        v = vec_load_part(x + i, n - i, -INFINITY);
+        most = vec_select(v > most, v, most);
+    }
+    if (vec_largest(most) == -INFINITY && !has_nan(x, n))
+        memset(x, 0, n * sizeof *x);
+    else
+        softmax(x, x, n);
 }
 
 #define FORMS(name)                                                                                          \
@@ -189,5 +218,6 @@ const struct row_kernels ROW_KERNELS = {.name = ROW_NAME,
                                         .add_bias = add_bias,
                                         .normalize = normalize,
                                         .softmax = softmax,
+                                        .softmax_masked = softmax_masked,
                                         .sum = sum,
                                         .largest = largest};
