@@ -107,32 +107,39 @@ INLINE lanes fused(lanes a, lanes b, lanes c) {
 #endif
 
 #ifdef LANES_LOAD
+/* A loop that is written out, so that what it indexes may be in registers. */
+#ifdef __clang__
+#define UNROLLED(i, n) _Pragma("clang loop unroll(full)") for (size_t i = 0; i < (n); i++)
+#else
+#define UNROLLED(i, n) _Pragma("GCC unroll 8") for (size_t i = 0; i < (n); i++)
+#endif
+
 /* rows and gates are constants where this is inlined, so that all sums stay in registers. */
 INLINE void multiply_rows(const struct recurrent_panels *p, size_t block, const float *const *x,
                           float *const *y, size_t rows, size_t gates) {
     const float *w = p->weights + block * p->depth * gates * RECURRENT_UNITS;
     const float *bias = p->bias + block * gates * RECURRENT_UNITS;
     lanes sums[RECURRENT_ROWS][RECURRENT_GATES], column[RECURRENT_GATES];
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (size_t g = 0; g < gates; g++)
+    UNROLLED(r, rows) {
+        UNROLLED(g, gates) {
             sums[r][g] = load(bias + g * RECURRENT_UNITS);
-    for (size_t k = 0; k < p->depth; k++, w += gates * RECURRENT_UNITS) {
-#pragma GCC unroll 8
-        for (size_t g = 0; g < gates; g++)
-            column[g] = load(w + g * RECURRENT_UNITS);
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-            for (size_t g = 0; g < gates; g++)
-                sums[r][g] = fused(all(x[r][k]), column[g], sums[r][g]);
+        }
     }
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 8
-        for (size_t g = 0; g < gates; g++)
+    for (size_t k = 0; k < p->depth; k++, w += gates * RECURRENT_UNITS) {
+        UNROLLED(g, gates) {
+            column[g] = load(w + g * RECURRENT_UNITS);
+        }
+        UNROLLED(r, rows) {
+            UNROLLED(g, gates) {
+                sums[r][g] = fused(all(x[r][k]), column[g], sums[r][g]);
+            }
+        }
+    }
+    UNROLLED(r, rows) {
+        UNROLLED(g, gates) {
             store(y[r] + g * RECURRENT_UNITS, sums[r][g]);
+        }
+    }
 }
 
 /* One function for each number of rows and gates: the compiler must not mix their registers. */
