@@ -336,11 +336,33 @@ def products(c):
     c.add("ReduceSumInteger", [data], axes=[1], keepdims=0, known=[data.astype(np.int32).sum(1, dtype=np.int32)])
 
 
+def newer(c):
+    """ONNX's own operators of transformers, as ONNX Runtime computes them: a second opinion beside ONNX's cases."""
+    image = c.f(2, 8, 3, 3)
+    c.add("GroupNormalization", [image, c.f(4), c.f(4)], domain="", opset=18, num_groups=4, epsilon=1e-3)
+    c.add("GroupNormalization", [image, c.f(8), c.f(8)], domain="", opset=21, num_groups=2)
+    c.add("RMSNormalization", [c.f(2, 3, 8), c.f(8)], domain="", opset=23, epsilon=1e-5)
+    q, k, v = c.f(2, 4, 5, 8), c.f(2, 2, 7, 8), c.f(2, 2, 7, 6)
+    for causal in (0, 1):
+        c.add("Attention", [q, k, v], domain="", opset=23, is_causal=causal, label="onnx")
+        c.add("Attention", [q, k, v, c.f(5, 7)], domain="", opset=23, is_causal=causal, label="onnx_mask")
+        c.add("Attention", [c.f(2, 5, 16), c.f(2, 7, 16), c.f(2, 7, 16)], domain="", opset=23, q_num_heads=2,
+              kv_num_heads=2, is_causal=causal, softcap=2.0, label="onnx_flat")
+    mask = c.i(0, 2, 2, 4, 5, 7).astype(bool)
+    mask[..., 0] = True
+    c.add("Attention", [q, k, v, mask], domain="", opset=23, label="onnx_bool")
+    c.add("Attention", [q, k, v, None, c.f(2, 2, 3, 8), c.f(2, 2, 3, 6)], 3, domain="", opset=23, label="onnx_past")
+    cos, sin = c.f(20, 4), c.f(20, 4)
+    for interleaved in (0, 1):
+        c.add("RotaryEmbedding", [c.f(2, 3, 5, 8), cos, sin, c.i(0, 20, 2, 5, dtype=np.int64)], domain="", opset=23,
+              interleaved=interleaved, label="onnx")
+
+
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     c = Cases(pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "")
-    for family in (recurrent, attention, multi_head, group_query, rotary, norms, biases, products):
+    for family in (recurrent, attention, multi_head, group_query, rotary, norms, biases, products, newer):
         family(c)
     print(f"{c.count} cases in {c.root}")
 
