@@ -205,9 +205,11 @@ const struct option_def option_table[] = {
      "auto takes a GPU where one works, else the CPU, and says which and why; an explicit cuda never falls "
      "back.",
      set_text, AT(job.device), false},
-    {"precision", 0, "fp32|bf16", "fp32", RUNS, "arithmetic of the model",
+    {"precision", 0, "fp32|bf16|int8", "fp32", RUNS, "arithmetic of the model",
      "bf16 keeps images and the operands of products in bfloat16 and sums in fp32; it needs a CPU with "
-     "AVX-512 BF16.",
+     "AVX-512 BF16. int8 computes in levels what a quantiser put between DequantizeLinear and "
+     "QuantizeLinear; "
+     "the rest stays in fp32.",
      set_text, AT(job.precision), false},
     {"batch-size", 'b', "N|auto", "auto", JOB, "rows that go through the model together",
      "In fp32 a record's score does not depend on it. auto takes what fits the caches and the memory; plan "

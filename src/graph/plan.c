@@ -40,7 +40,11 @@ static sl_status run_passes(struct work *w, sl_error *err) {
                                       pass_transpose,
                                       pass_dead_code,
                                       NULL};
-    return w->options->no_passes ? SL_OK : run_list(w, passes, err);
+    static pass_fn *const first[] = {pass_identity, pass_quantized, pass_dead_code, NULL};
+    if (w->options->no_passes)
+        return SL_OK;
+    sl_status st = w->options->int8 ? run_list(w, first, err) : SL_OK;
+    return st == SL_OK ? run_list(w, passes, err) : st;
 }
 
 /* An output that is a constant, an input, or another output too needs a copy to stand in its own block. */

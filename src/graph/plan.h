@@ -84,6 +84,7 @@ struct plan_options {
     const int64_t *dim_values;
     size_t dim_count;
     bool no_passes;         /* the model as it is, for tests: constants are folded all the same */
+    bool int8;              /* operators between DequantizeLinear and QuantizeLinear compute in levels */
     size_t text_row_nbytes; /* text that one record may bring: string inputs are planned for it */
     bool loaded_once; /* on one device, and nobody looks at its constants afterwards: those that it packs may
                          go */

@@ -163,6 +163,7 @@ sl_status work_open(struct work *w, const struct graph *graph, const struct plan
         st = copy_nodes(w, &widest, err);
     if (st != SL_OK)
         return st;
+    widest = 3 * widest + 2; /* over levels, each input brings its scale and zero */
     w->call_in = arena_alloc(arena, widest, sizeof *w->call_in);
     w->call_out = arena_alloc(arena, widest, sizeof *w->call_out);
     return w->call_in && w->call_out ? SL_OK : work_out_of_memory(err);

@@ -125,6 +125,7 @@ static sl_status open_chains(struct job *job, sl_error *err) {
 
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err) {
     struct plan_options options = {.batch = batch,
+                                   .int8 = !strcmp(job->options->precision, "int8"),
                                    .text_row_nbytes = job->model.text_nbytes,
                                    .prologues = job->prologues,
                                    .dim_names = job->options->dim_names,

@@ -142,13 +142,14 @@ static sl_status run_batch(struct verify *v, const char *set_name, const struct 
 static sl_status run_set(struct verify *v, const char *dir, const char *set_name, sl_error *err) {
     char path[PATH_MAX + 300];
     struct plan *plan = NULL;
+    const struct plan_options how = {.int8 = !strcmp(v->job->options->precision, "int8")};
     struct data_set *set = mem_alloc(1, sizeof *set);
     if (!set)
         return error_set(err, SL_E_MEMORY, "out of memory for golden data");
     snprintf(path, sizeof path, "%s/%s", dir, set_name);
     sl_status st = data_set_read(set, v->job->model.graph, path, err);
     if (st == SL_OK)
-        st = data_set_plan(set, v->job->model.graph, NULL, &plan, err);
+        st = data_set_plan(set, v->job->model.graph, &how, &plan, err);
     if (st == SL_OK)
         st = run_batch(v, set_name, set, plan, err);
     plan_close(plan);

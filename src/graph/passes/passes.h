@@ -26,6 +26,8 @@ sl_status pass_split_linear(struct work *w, sl_error *err);
 sl_status pass_attention(struct work *w, sl_error *err);
 /* Chains of Reshapes and Transposes keep one Transpose at most. */
 sl_status pass_transpose(struct work *w, sl_error *err);
+/* For int8: DequantizeLinear, an operator, QuantizeLinear become the operator over levels. */
+sl_status pass_quantized(struct work *w, sl_error *err);
 /* Of nodes that compute the same, one stays. */
 sl_status pass_common(struct work *w, sl_error *err);
 /* Nodes that nobody needs go, and so do outputs that may be left out. */
