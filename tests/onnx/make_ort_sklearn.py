@@ -224,7 +224,6 @@ def table(root, rng):
     encoders = {
         "one_hot": preprocessing.OneHotEncoder(handle_unknown="ignore"),
         "one_hot_first": preprocessing.OneHotEncoder(handle_unknown="ignore", drop="first"),
-        "one_hot_rare": preprocessing.OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=40),
         "ordinal": preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
         "imputed": pipeline.make_pipeline(impute.SimpleImputer(strategy="most_frequent", missing_values=""),
                                           preprocessing.OneHotEncoder(handle_unknown="ignore")),
@@ -280,6 +279,23 @@ def text(root):
     model = pipeline.make_pipeline(split, linear_model.LogisticRegression()).fit(x[:, 0], label)
     save(root / "text" / "separators", model, {"x": x}, types=[("x", StringTensorType([None, 1]))],
          options={id(model): {"zipmap": False}, id(split): {"locale": "C.UTF-8", "separators": [" ", "[.]", ",", ";", "!", "\\t"]}})
+    mixed = np.empty((len(TEXTS), 4), object)
+    mixed[:, 0], mixed[:, 1] = x[:, 0], x[::-1, 0]
+    mixed[:, 2], mixed[:, 3] = np.arange(len(TEXTS)) / 7, np.arange(len(TEXTS)) % 3
+    columns = compose.ColumnTransformer([("a", e.TfidfVectorizer(), 0), ("b", e.CountVectorizer(binary=True), 1), ("n", preprocessing.StandardScaler(), [2, 3])],
+                                        sparse_threshold=0)
+    model = pipeline.make_pipeline(columns, linear_model.LogisticRegression()).fit(mixed, label)
+    numbers = mixed[:, 2:].astype(np.float32)
+    save(root / "text" / "two_columns_and_numbers", model, {"a": mixed[:, :1], "b": mixed[:, 1:2], "n": numbers},
+         types=[("a", StringTensorType([None, 1])), ("b", StringTensorType([None, 1])), ("n", FloatTensorType([None, 2]))],
+         options={id(model): {"zipmap": False}} | {
+             id(columns.named_transformers_[v]): {"locale": "C.UTF-8"} for v in "ab"})
+    for name, reduce in (("svd", decomposition.TruncatedSVD(3, random_state=0)),
+                         ("chi2", feature_selection.SelectKBest(feature_selection.chi2, k=4))):
+        words = e.TfidfVectorizer()
+        model = pipeline.make_pipeline(words, reduce, linear_model.LogisticRegression()).fit(x[:, 0], label)
+        save(root / "text" / name, model, {"x": x}, types=[("x", StringTensorType([None, 1]))],
+             options={id(model): {"zipmap": False}, id(words): {"locale": "C.UTF-8"}})
 
 
 def main():
