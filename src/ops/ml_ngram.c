@@ -3,31 +3,11 @@
 #include <string.h>
 
 #include "ops/element.h"
-#include "ops/lookup.h"
+#include "ops/ngram.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 
 #define TOKENS (OPS_BIT(SL_STRING) | OPS_BIT(SL_INT64) | OPS_BIT(SL_INT32))
-
-enum weighting { COUNTS, PRESENCE, WEIGHTED_COUNTS };
-
-struct edge {
-    uint32_t node, token, child; /* child 0: free */
-};
-
-struct vectorizer {
-    sl_tensor pool;
-    const struct attr *counts, *columns, *weights;
-    enum weighting weighting;
-    int64_t least, most, skips; /* tokens of an n-gram, and between them */
-    int64_t width;
-    struct lookup tokens; /* the token of a pool entry is its number there */
-    struct edge *edges;
-    size_t edge_mask;
-    int64_t *column_of; /* of a node; -1: no n-gram ends there */
-    float *weight_of;
-    uint32_t node_count;
-};
 
 static sl_status read_pool(const struct op_call *call, struct vectorizer *v, sl_error *err) {
     bool text = call->in[0]->dtype == SL_STRING;
@@ -61,7 +41,7 @@ static sl_status read_columns(struct vectorizer *v, sl_error *err) {
     return SL_OK;
 }
 
-static sl_status read_vectorizer(const struct op_call *call, struct vectorizer *v, sl_error *err) {
+sl_status ngrams_read(const struct op_call *call, struct vectorizer *v, sl_error *err) {
     *v = (struct vectorizer){.counts = op_attr(call, "ngram_counts"),
                              .columns = op_attr(call, "ngram_indexes"),
                              .weights = op_attr(call, "weights"),
@@ -87,7 +67,7 @@ static sl_status read_vectorizer(const struct op_call *call, struct vectorizer *
 static sl_status infer_vectorizer(const struct op_call *call, sl_error *err) {
     struct vectorizer v;
     const sl_tensor *x = call->in[0];
-    sl_status st = read_vectorizer(call, &v, err);
+    sl_status st = ngrams_read(call, &v, err);
     if (st == SL_OK && x->rank > 2)
         st = error_set(err, SL_E_MODEL, "input 0 has %d dims, expected 1 or 2", x->rank);
     if (st == SL_OK && x->rank == 2)
@@ -141,13 +121,13 @@ static sl_status grow_tree(struct vectorizer *v, sl_error *err) {
     return SL_OK;
 }
 
-static sl_status prepare_vectorizer(const struct op_call *call, struct arena *arena,
-                                    struct op_prepared *prepared, sl_error *err) {
-    struct vectorizer *v = arena_alloc(arena, 1, sizeof *v);
+sl_status ngrams_make(const struct op_call *call, struct arena *arena, struct vectorizer **made,
+                      sl_error *err) {
+    struct vectorizer *v = *made = arena_alloc(arena, 1, sizeof *v);
     size_t room = 16;
     if (!v)
         return error_set(err, SL_E_MEMORY, "out of memory for n-grams");
-    sl_status st = read_vectorizer(call, v, err);
+    sl_status st = ngrams_read(call, v, err);
     if (st == SL_OK)
         st = lookup_make(&v->tokens, arena, &v->pool, err);
     if (st != SL_OK)
@@ -162,10 +142,17 @@ static sl_status prepare_vectorizer(const struct op_call *call, struct arena *ar
         return error_set(err, SL_E_MEMORY, "out of memory for n-grams");
     v->column_of[0] = -1;
     v->node_count = 1;
+    return grow_tree(v, err);
+}
+
+static sl_status prepare_vectorizer(const struct op_call *call, struct arena *arena,
+                                    struct op_prepared *prepared, sl_error *err) {
+    struct vectorizer *v;
     const sl_tensor *x = call->in[0];
+    sl_status st = ngrams_make(call, arena, &v, err);
     prepared->state = v;
     prepared->scratch_nbytes = (size_t)(x->rank ? x->dims[x->rank - 1] : 1) * sizeof(int32_t);
-    return grow_tree(v, err);
+    return st;
 }
 
 /* ---- counting ---- */
@@ -201,7 +188,7 @@ static void count_from(const struct vectorizer *v, const int32_t *tokens, int64_
 }
 
 /* Single tokens do not depend on the distance and count once. */
-static void count_row(const struct vectorizer *v, const int32_t *tokens, int64_t length, float *out) {
+void ngrams_count(const struct vectorizer *v, const int32_t *tokens, int64_t length, float *out) {
     int64_t least = v->least;
     for (int64_t step = 1; step <= v->skips + 1 && least <= v->most; step++) {
         for (int64_t at = 0; at < length && least - 1 <= (length - 1 - at) / step; at++)
@@ -220,7 +207,7 @@ static void run_vectorizer(const struct op_call *call) {
     memset(out, 0, rule_nbytes(call->out[0]));
     for (int64_t row = 0; row < rows; row++, out += v->width) {
         int64_t used = read_row(v, x, row * length, length, call->scratch);
-        count_row(v, call->scratch, used, out);
+        ngrams_count(v, call->scratch, used, out);
     }
 }
 

@@ -277,6 +277,8 @@ OP(regex_full_match)
 OP(tokenizer)
 /* ml_ngram.c */
 OP(tf_idf_vectorizer)
+/* token_counts.c */
+OP(token_counts)
 /* ml_svm.c */
 OP(svm_classifier)
 OP(svm_regressor)

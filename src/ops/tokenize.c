@@ -4,18 +4,9 @@
 #include <string.h>
 
 #include "ops/ops.h"
-#include "ops/regex.h"
 #include "ops/rules.h"
+#include "ops/tokenize.h"
 #include "ops/utf8.h"
-
-struct tokenizer {
-    struct regex *regexes; /* tokens, or separators */
-    size_t count;
-    bool separates, mark;
-    int64_t least; /* characters of a token */
-    sl_string pad;
-    size_t scratch_nbytes;
-};
 
 /* Where the tokens of one text go. */
 struct tokens {
@@ -85,8 +76,7 @@ static void take_between(struct tokens *t, sl_string text, void *scratch) {
     put_long(t, text.data + start, text.nbytes - start);
 }
 
-static int64_t tokenize(const struct tokenizer *how, sl_string text, sl_string *out, int64_t room,
-                        void *scratch) {
+int64_t tokenize(const struct tokenizer *how, sl_string text, sl_string *out, int64_t room, void *scratch) {
     struct tokens t = {.out = out, .room = room, .how = how};
     if (how->mark)
         put(&t, "\x02", 1);
@@ -115,8 +105,8 @@ static sl_status compile(struct tokenizer *how, struct arena *arena, const sl_st
     return st;
 }
 
-static sl_status read_tokenizer(const struct op_call *call, struct arena *arena, struct tokenizer *how,
-                                sl_error *err) {
+sl_status tokenizer_read(const struct op_call *call, struct arena *arena, struct tokenizer *how,
+                         sl_error *err) {
     const struct attr *pattern = op_attr(call, "tokenexp"), *separators = op_attr(call, "separators"),
                       *pad = op_attr(call, "pad_value");
     *how = (struct tokenizer){.mark = op_attr_int(call, "mark", 0) != 0,
@@ -170,7 +160,7 @@ static sl_status infer_tokenizer(const struct op_call *call, sl_error *err) {
     if (st != SL_OK)
         return st;
     arena_init(&arena);
-    st = read_tokenizer(call, &arena, &how, err);
+    st = tokenizer_read(call, &arena, &how, err);
     if (st == SL_OK)
         st = find_room(call, &how, &room, err);
     arena_clear(&arena);
@@ -186,7 +176,7 @@ static sl_status prepare_tokenizer(const struct op_call *call, struct arena *are
     struct tokenizer *how = arena_alloc(arena, 1, sizeof *how);
     if (!how)
         return error_set(err, SL_E_MEMORY, "out of memory for a tokenizer");
-    sl_status st = read_tokenizer(call, arena, how, err);
+    sl_status st = tokenizer_read(call, arena, how, err);
     prepared->state = how;
     prepared->scratch_nbytes = how->scratch_nbytes;
     return st;
