@@ -1,5 +1,5 @@
-/* test_passes_fuse_attention.c: the ways exporters write attention become Attention; projections that are handed
- * out in pieces become one each. */
+/* test_passes_fuse_attention.c: the ways exporters write attention become Attention; projections that are
+ * handed out in pieces become one each. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

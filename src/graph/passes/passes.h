@@ -26,6 +26,12 @@ sl_status pass_fuse_linear(struct work *w, sl_error *err);
 sl_status pass_split_linear(struct work *w, sl_error *err);
 /* Softmax(scale q k + mask) v becomes Attention. */
 sl_status pass_attention(struct work *w, sl_error *err);
+/* A factor a channel behind a Transpose of a product moves in front of it. */
+sl_status pass_hoist_scale(struct work *w, sl_error *err);
+/* Pad with zeros becomes padding of the Conv or AveragePool behind it. */
+sl_status pass_fold_pad(struct work *w, sl_error *err);
+/* Expand of what broadcasts anyway goes, and so does the first of two Casts. */
+sl_status pass_drop_expand(struct work *w, sl_error *err);
 /* Chains of Reshapes and Transposes keep one Transpose at most. */
 sl_status pass_transpose(struct work *w, sl_error *err);
 /* For int8: DequantizeLinear, an operator, QuantizeLinear become the operator over levels. */
