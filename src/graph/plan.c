@@ -32,7 +32,7 @@ static sl_status run_passes(struct work *w, sl_error *err) {
                                       pass_layer_norm,
                                       pass_gelu,
                                       pass_swish,
-                                      pass_token_counts,
+                                      pass_fuse_tokens,
                                       pass_fuse_conv,
                                       pass_fuse_linear,
                                       pass_transpose,

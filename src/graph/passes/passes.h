@@ -18,7 +18,7 @@ sl_status pass_layer_norm(struct work *w, sl_error *err);
 /* x * sigmoid(x), x * tanh(softplus(x)), x * hardsigmoid(x) become Swish, Mish, HardSwish. */
 sl_status pass_swish(struct work *w, sl_error *err);
 /* Tokenizer and TfIdfVectorizer to sluice.TokenCounts. */
-sl_status pass_token_counts(struct work *w, sl_error *err);
+sl_status pass_fuse_tokens(struct work *w, sl_error *err);
 /* Conv, MatMul and Gemm with constant weights take in bias, factors, residual and activation. */
 sl_status pass_fuse_conv(struct work *w, sl_error *err);
 sl_status pass_fuse_linear(struct work *w, sl_error *err);

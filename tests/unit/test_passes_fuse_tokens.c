@@ -1,4 +1,4 @@
-/* test_passes_token_counts.c: a text vectorizer in one step says what it said in three. */
+/* test_passes_fuse_tokens.c: a text vectorizer in one step says what it said in three. */
 #include <string.h>
 
 #include "harness.h"
@@ -92,8 +92,8 @@ START_TEST(kept_where_tokens_are_read_again) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("passes_token_counts");
-    TCase *tests = tcase_create("passes_token_counts");
+    Suite *suite = suite_create("passes_fuse_tokens");
+    TCase *tests = tcase_create("passes_fuse_tokens");
     tcase_add_test(tests, same_in_one_step);
     tcase_add_test(tests, kept_where_tokens_are_read_again);
     suite_add_tcase(suite, tests);

@@ -1,4 +1,4 @@
-/* token_counts.c: Tokenizer, Flatten and TfIdfVectorizer, as skl2onnx writes every text vectorizer, become
+/* fuse_tokens.c: Tokenizer, Flatten and TfIdfVectorizer, as skl2onnx writes every text vectorizer, become
  * sluice.TokenCounts: the row of cells between them has room for the longest text there may be, and filling
  * it costs more than the text itself. */
 #include <string.h>
@@ -28,7 +28,7 @@ static bool rewrite(struct match *m, struct work_node *node) {
            match_rewrite(m, node, "sluice", "TokenCounts", 1, &texts, 1);
 }
 
-sl_status pass_token_counts(struct work *w, sl_error *err) {
+sl_status pass_fuse_tokens(struct work *w, sl_error *err) {
     struct match m;
     if (match_open(&m, w, err))
         for (size_t i = w->node_count; i-- > 0 && m.status == SL_OK;)
