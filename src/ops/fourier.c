@@ -142,9 +142,8 @@ static sl_status prepare_dft(const struct op_call *call, struct arena *arena, st
 }
 
 /* A line of `count` values, `stride` apart, with zeros after them. */
-static void load_line(const sl_tensor *x, int64_t first, int64_t stride, int64_t count, int64_t length,
-                      struct complex *line) {
-    bool is_complex = x->dims[x->rank - 1] == 2;
+static void load_line(const sl_tensor *x, bool is_complex, int64_t first, int64_t stride, int64_t count,
+                      int64_t length, struct complex *line) {
     for (int64_t k = 0; k < length; k++) {
         int64_t at = first + k * stride;
         line[k] = (struct complex){0, 0};
@@ -174,7 +173,7 @@ static void run_dft(const struct op_call *call) {
     double scale = f.inverse ? 1 / (double)f.length : 1;
     for (int64_t i = 0, lines = rule_product(x, 0, f.axis) * inner; i < lines; i++) {
         int64_t outer = i / inner, at = i % inner;
-        load_line(x, (outer * size * inner + at) * parts, inner * parts, size, f.length, line);
+        load_line(x, parts == 2, (outer * size * inner + at) * parts, inner * parts, size, f.length, line);
         if (f.one_sided && f.inverse)
             mirror(line, f.length);
         transform(&f, line, 1, result, f.length, room);
@@ -233,13 +232,13 @@ static sl_status read_frames(const struct op_call *call, struct frames *s, sl_er
 static sl_status infer_stft(const struct op_call *call, sl_error *err) {
     struct frames s;
     sl_status st = rule_dtype(call, 0, OPS_REALS, err);
-    if (st == SL_OK)
+    if (st == SL_OK && call->in[0]->rank != 2) /* torch leaves the last dim of a real signal out */
         st = rule_rank(call, 0, 3, err);
     if (st == SL_OK && op_has_in(call, 2))
         st = rule_same_dtype(call, 0, 2, err);
     if (st == SL_OK)
         st = read_frames(call, &s, err);
-    if (st == SL_OK)
+    if (st == SL_OK && call->in[0]->rank == 3)
         st = check_signal(call, &s.f, err);
     if (st == SL_OK)
         rule_set(call->out[0], call->in[0]->dtype, 4, (int64_t[]){call->in[0]->dims[0], s.count, s.f.out, 2});
@@ -261,10 +260,10 @@ static void run_stft(const struct op_call *call) {
         return;
     s.f.circle = call->state;
     struct complex *line = call->scratch, *result = line + s.f.length, *room = result + s.f.length;
-    int64_t parts = x->dims[2];
+    int64_t parts = x->rank == 3 ? x->dims[2] : 1;
     for (int64_t i = 0; i < x->dims[0] * s.count; i++) {
         int64_t first = i / s.count * x->dims[1] + i % s.count * s.step;
-        load_line(x, first * parts, parts, s.f.length, s.f.length, line);
+        load_line(x, parts == 2, first * parts, parts, s.f.length, s.f.length, line);
         for (int64_t k = 0; op_has_in(call, 2) && k < s.f.length; k++) {
             double weight = element_real(call->in[2]->dtype, call->in[2]->data, k);
             line[k] = (struct complex){line[k].re * weight, line[k].im * weight};

@@ -10,12 +10,28 @@
 #include "ops/rules.h"
 #include "ops/strided.h"
 
+/* The output's length with the fraction that a scale leaves over; none where it is only that of a float. */
+static double exact_length(const struct resize_request *r, int d, int64_t in) {
+    double length = r->scale[d] * (double)in, whole = (double)r->out[d];
+    return fabs(length - whole) <= 1e-6 * whole ? whole : length;
+}
+
+/* How many positions align_corners spreads the input over. ONNX's text says the output's length; its
+ * reference and its node suite, which shrink only, keep the fraction that a scale leaves over, while torch's
+ * exporters and other runtimes, which mostly enlarge, do not. So the fraction counts where the axis shrinks.
+ */
+static double aligned_length(const struct resize_request *r, int d, int64_t in) {
+    return r->scale[d] < 1 ? exact_length(r, d, in) : (double)r->out[d];
+}
+
 /* Where output position `at` of an axis lies in the input; *outside when beyond the region. */
 static double source(const struct resize_request *r, int d, int64_t in, int64_t at, bool *outside) {
-    double x = (double)at, n = (double)in, out = r->scale[d] * n, start = r->roi[0][d], end = r->roi[1][d];
+    double x = (double)at, n = (double)in, out = exact_length(r, d, in);
+    double start = r->roi[0][d], end = r->roi[1][d];
     *outside = false;
     switch (r->place) {
     case PLACE_ALIGN_CORNERS:
+        out = aligned_length(r, d, in);
         return out == 1 ? 0 : x * (n - 1) / (out - 1);
     case PLACE_ASYMMETRIC:
         return x / r->scale[d];

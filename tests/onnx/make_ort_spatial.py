@@ -136,11 +136,14 @@ def resize(cases, rng):
         x = normal(rng, dims)
         by_sizes = i % 2 == 0
         # scales are ratios of whole sizes: with a fraction left over, ONNX Runtime takes the rounded size in align_corners
-        # and tf_crop_and_resize, the reference the fraction
+        # (here only what enlarges does) and tf_crop_and_resize, the reference the fraction
         scales = np.array([s / d for s, d in zip(sizes, dims)], F)
         if place in ("half_pixel", "asymmetric") and i % 5 == 0:
             scales[-n:] = rng.uniform(0.5, 2.7, n).astype(F)
             scales[-n:] = np.maximum(scales[-n:], 1.001 / np.array(dims[-n:], F))
+        elif place == "align_corners" and i % 5 == 1:
+            scales[-n:] = rng.uniform(1, 2.7, n).astype(F)
+            by_sizes = False
         elif any(int(np.float32(s) * np.float32(d)) != z for s, d, z in zip(scales, dims, sizes)):
             by_sizes = True
         inputs = [x, roi, empty, np.array(sizes, I)] if by_sizes else [x, roi, scales]
@@ -375,6 +378,8 @@ def signal(cases, rng):
         window = rng.uniform(0.1, 1, frame).astype(F) if i % 2 else None
         size = np.array(frame, I) if window is None or i % 4 == 1 else None
         inputs = [normal(rng, [2, length, 1]), np.array(step, I), window] + ([size] if size is not None else [])
+        if i % 3 == 0:  # as torch's exporter writes it
+            inputs[0] = inputs[0][..., 0]
         cases.add("STFT", f"{frame}", inputs, opset=17, fixed=(1, 3)[:len(inputs) - 2], tolerance=1e-4,
                   onesided=i // 2 % 2)
     for op in ("HannWindow", "HammingWindow", "BlackmanWindow"):
