@@ -283,7 +283,7 @@ static sl_status cpu_load(struct device *device, const struct plan *plan, struct
 static void cpu_print_steps(const struct program *p, struct buf *out) {
     for (size_t i = 0; i < p->code.plan->step_count; i++)
         buf_printf(out, "  %-24s %s\n", p->code.plan->steps[i].name,
-                   p->code.steps[i].run ? p->code.steps[i].what : "fused into the step before");
+                   p->code.steps[i].run ? p->code.steps[i].what : "fused into a step beside it");
 }
 
 const struct device_ops device_cpu = {.name = "cpu",

@@ -142,6 +142,7 @@ void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, vo
             f->values[i].data = (char *)output + v->offset;
     }
     for (size_t i = 0; i < plan->step_count; i++)
-        run_step(&p->steps[i], f);
+        if (p->steps[i].run)
+            run_step(&p->steps[i], f);
     plan_keep_texts(plan, output);
 }

@@ -13,7 +13,7 @@ struct row_kernels;
 #define CPU_MAX_CONVERTS 64
 
 struct cpu_step {
-    /* Computes step `index` of the frame's batch. NULL: done by the step before (fused). */
+    /* Computes step `index` of the frame's batch. NULL: done by a step beside it (fused). */
     void (*run)(const struct cpu_step *step, struct cpu_frame *frame);
     uint32_t index;
     const void *state;     /* reference: op_prepared.state */
@@ -103,6 +103,11 @@ sl_status image_take(struct cpu_program *program, size_t index, bool *taken, sl_
 /* recurrent_fast.c: LSTM, GRU and RNN in f32 with constant weights. */
 sl_status recurrent_fill(struct cpu_program *program, sl_error *err);
 size_t recurrent_packed_nbytes(const struct plan *plan);
+
+/* small_linear.c: products with small constant weights, in f32. `better`: its rule of choice beside oneDNN.
+ */
+bool small_linear_better(int64_t k, int64_t columns);
+sl_status small_linear_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 
 /* trees_fast.c: tree ensembles. */
 sl_status trees_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);

@@ -82,6 +82,8 @@ static sl_status take(struct cpu_program *program, size_t index, sl_error *err) 
     if (st == SL_OK && !taken)
         st = trees_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
+        st = small_linear_take(program, index, &taken, err);
+    if (st == SL_OK && !taken)
         st = rows_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = onednn_pool_take(program, index, &taken, err);
