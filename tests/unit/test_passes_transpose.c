@@ -10,12 +10,14 @@
 
 static struct model m;
 static int shapes;
+static int64_t batch;
 
 static void begin(const char *dims) {
     model_begin(&m);
     model_opset(&m, "", 20);
     model_input(&m, "x", SL_FLOAT, dims);
     shapes = 0;
+    batch = *dims == 'n' ? 2 : *dims - '0';
 }
 
 static void turn(const char *in, const char *out, const char *perm) {
@@ -44,7 +46,7 @@ static void check(sl_status (*pass)(struct work *, sl_error *), size_t inputs, s
     static float x[4096], y[4096];
     for (size_t i = 0; i < inputs; i++)
         x[i] = (float)(rand() % 2000 - 1000) / 300;
-    work_rig_open(&r, &m, 2);
+    work_rig_open(&r, &m, batch);
     if (before)
         ck_assert_str_eq(work_rig_nodes(&r), before);
     work_rig_run(&r, x, old);
@@ -100,6 +102,14 @@ START_TEST(rows_sink_through_a_product) {
     turn("p", "y", "021");
     model_output(&m, "y", SL_FLOAT, "n,4,4");
     check(pass_transpose, 24, 32, "Transpose MatMul Transpose", "Transpose MatMul Transpose");
+    begin("4,3,4"); /* the next Transpose turns other rows: nothing is gained */
+    model_floats(&m, "w", "4,3", w);
+    shape("x", "s", 4, (int64_t[]){2, 2, 3, 4});
+    turn("s", "t", "1023");
+    model_node(&m, "MatMul", "t,w", "p");
+    turn("p", "y", "0213");
+    model_output(&m, "y", SL_FLOAT, "2,3,2,3");
+    check(pass_transpose, 48, 36, "Reshape Transpose MatMul Transpose", "Reshape Transpose MatMul Transpose");
     begin("n,3,4"); /* no Transpose waits behind: it stays where the rows are narrow */
     model_floats(&m, "w", "4,3", w);
     turn("x", "t", "102");

@@ -45,6 +45,21 @@ static bool slices_forward(const struct op_call *call) {
     return true;
 }
 
+/* A Pad may also take off at one end what it adds at the other. */
+static bool pads_nothing(const struct op_call *call) {
+    int64_t pads[2 * SL_MAX_RANK];
+    int count;
+    bool input = op_has_in(call, 1);
+    if (rule_ints(call, input ? 1 : SIZE_MAX, input ? NULL : "pads", pads, 2 * SL_MAX_RANK, &count, NULL) !=
+            SL_OK ||
+        count < 0)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (pads[i])
+            return false;
+    return true;
+}
+
 static bool same_shape(const sl_tensor *a, const sl_tensor *b) {
     return a->dtype == b->dtype && a->rank == b->rank &&
            (!a->rank || !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims));
@@ -64,6 +79,8 @@ static bool does_nothing(struct work *w, const struct work_node *node) {
         return false;
     if (!strcmp(name, "Slice"))
         return slices_forward(&call);
+    if (!strcmp(name, "Pad"))
+        return pads_nothing(&call);
     return keeps_elements(name) || (joins_inputs(name) && node->in_count == 1) ||
            is_transpose_of_nothing(&call, name);
 }

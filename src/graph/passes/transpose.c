@@ -1,6 +1,6 @@
 /* transpose.c: chains of Reshapes and Transposes become one Transpose at most, or none. A Transpose that only
  * turns rows round sinks through what works on each row by itself (a product with constant weights, a
- * normalisation over the last dim, an activation), where another one waits behind it. */
+ * normalisation over the last dim, an activation), where another one behind it turns them back. */
 #include <string.h>
 
 #include "graph/passes/layout.h"
@@ -37,17 +37,64 @@ static bool works_on_rows(const struct match *m, const struct work_node *node) {
     return !*node->op->domain && node->op->elementwise && node->in_count == 1;
 }
 
-/* Whether the value's only readers lead to a Transpose. */
-static bool leads_to_transpose(const struct match *m, uint32_t value) {
+/* Follows the result of a row-wise node through its only readers; `l` begins as its layout. */
+static void follow(const struct match *m, uint32_t value, struct layout *l) {
     for (int i = 0; i < 16; i++) {
         const struct work_node *reader = match_reader(m, value);
-        if (match_is(reader, "Transpose"))
-            return true;
-        if (!reader || reader->in[0] != value || (!is_chain_node(reader) && !works_on_rows(m, reader)))
-            return false;
+        if (!reader || reader->in[0] != value)
+            return;
+        if (is_chain_node(reader)) {
+            if (!layout_take(m, reader, l))
+                return;
+        } else {
+            int first, count;
+            layout_run(l, l->rank - 1, &first, &count);
+            if (!works_on_rows(m, reader) || count != 1 || l->order[first] != l->count - 1)
+                return; /* the columns are no longer whole */
+            const sl_tensor *y = match_tensor(m, reader->out[0]);
+            if (y->dims[y->rank - 1] <= 1)
+                return;
+            l->size[l->count - 1] = l->dims[l->rank - 1] = y->dims[y->rank - 1];
+        }
         value = reader->out[0];
     }
-    return false;
+}
+
+static int count_inversions(const int *source, int count) {
+    int inversions = 0;
+    for (int i = 0; i < count; i++)
+        for (int k = i + 1; k < count; k++)
+            inversions += source[i] > source[k];
+    return inversions;
+}
+
+/* Whether what follows brings row atoms back towards the root's order, in which `x` does not have them: the
+ * `rows` atoms in front. */
+static bool comes_back(const struct match *m, const struct work_node *node, const struct layout *x,
+                       int rows) {
+    const sl_tensor *y = match_tensor(m, node->out[0]);
+    int64_t dims[SL_MAX_RANK], left;
+    int before[LAYOUT_ATOMS], after[LAYOUT_ATOMS], position = 0, parts = 0, count = 0;
+    struct layout l;
+    if (rows >= SL_MAX_RANK)
+        return false;
+    for (int i = 0; i < rows; i++)
+        dims[i] = x->size[x->order[i]];
+    dims[rows] = y->dims[y->rank - 1];
+    layout_begin(m, node->out[0], &l);
+    if (!layout_reshape(&l, rows + 1, dims) || !layout_reshape(&l, y->rank, y->dims))
+        return false;
+    follow(m, node->out[0], &l);
+    for (left = dims[0]; parts < l.count && position < rows; parts++) { /* whose part each atom is now */
+        before[parts] = x->order[position];
+        left /= l.size[parts];
+        if (left <= 1 && ++position < rows)
+            left = dims[position];
+    }
+    for (int i = 0; i < l.count; i++)
+        if (l.order[i] < parts)
+            after[count++] = before[l.order[i]];
+    return count_inversions(after, count) < count_inversions(before, parts);
 }
 
 /* The layout with its rows in the root's order. *restore gets the order that brings the old one back: row
@@ -126,12 +173,12 @@ static bool try_sink(struct match *m, uint32_t at) {
     struct layout l, straight;
     int restore[LAYOUT_ATOMS], rows;
     const struct work_node *node = &m->w->nodes[at];
-    if (!works_on_rows(m, node) || !leads_to_transpose(m, node->out[0]))
+    if (!works_on_rows(m, node))
         return true;
     layout_find(m, node->in[0], NULL, &l);
-    if (!l.transposes || l.rank < 1 || !straighten_rows(&l, &straight, restore, &rows))
+    if (!l.transposes || l.rank < 1 || !straighten_rows(&l, &straight, restore, &rows) ||
+        !comes_back(m, node, &l, rows))
         return true;
-    /* layout_find's dims count those of 1 too; a row dim of 1 is nothing to turn */
     return sink(m, at, &straight, restore, rows);
 }
 
