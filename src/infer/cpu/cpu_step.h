@@ -74,6 +74,8 @@ sl_status onednn_open(struct cpu_program *program, sl_error *err);
 void onednn_clear(struct cpu_program *program);
 /* onednn_product.c, onednn_pool.c: take the step when they can; *taken says so. */
 sl_status onednn_product_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
+/* onednn_int8.c: products and convolutions of levels. */
+sl_status onednn_int8_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 sl_status onednn_pool_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 sl_status onednn_attention_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 const char *onednn_version(void);

@@ -88,6 +88,8 @@ static sl_status take(struct cpu_program *program, size_t index, sl_error *err) 
     if (st == SL_OK && !taken)
         st = onednn_pool_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
+        st = onednn_int8_take(program, index, &taken, err);
+    if (st == SL_OK && !taken)
         st = onednn_product_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = onednn_attention_take(program, index, &taken, err);

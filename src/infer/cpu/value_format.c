@@ -89,7 +89,9 @@ static void move_image(const struct cpu_convert *c, const void *from, void *to) 
         for (int64_t p0 = 0; p0 < c->points; p0 += TILE) {
             int64_t c1 = c0 + TILE < c->channels ? c0 + TILE : c->channels;
             int64_t p1 = p0 + TILE < c->points ? p0 + TILE : c->points;
-            if (wide && to_wide) {
+            if (sl_dtype_nbits(c->from.dtype) == 8) {
+                MOVE_TILE(uint8_t, uint8_t, x)
+            } else if (wide && to_wide) {
                 MOVE_TILE(float, float, x)
             } else if (wide) {
                 MOVE_TILE(float, uint16_t, to_bf16(x))
