@@ -149,6 +149,26 @@ START_TEST(guards_and_choices) {
 }
 END_TEST
 
+/* The batch is two windows here, each with a mask of its own. */
+START_TEST(windows) {
+    for (int i = 0; i < 2; i++) {
+        project();
+        model_floats(&m, "shift", "1,2,1,5,5", (float[50]){-100, [7] = -100, [31] = -100, [49] = -100});
+        model_ints(&m, "apart", "5", (int64_t[]){1, 2, 3, 5, 5});
+        model_ints(&m, "joined", "4", (int64_t[]){2, 3, 5, 5});
+        model_node(&m, "MatMul", "hq,hk", "s");
+        if (i)
+            model_node(&m, "Add", "s,bias", "a");
+        model_node(&m, "Reshape", i ? "a,apart" : "s,apart", "w5");
+        model_node(&m, "Add", "w5,shift", "m5");
+        model_node(&m, "Reshape", "m5,joined", "a4");
+        model_node(&m, "Softmax", "a4", "p");
+        finish("p");
+        check("MatMul MatMul MatMul Transpose Transpose Transpose Attention Transpose");
+    }
+}
+END_TEST
+
 START_TEST(what_stays) {
     project(); /* softmax over the queries */
     model_node(&m, "MatMul", "hq,hk", "s");
@@ -214,6 +234,7 @@ int main(void) {
     TCase *t = tcase_create("attention");
     tcase_add_test(t, masks_and_factors);
     tcase_add_test(t, guards_and_choices);
+    tcase_add_test(t, windows);
     tcase_add_test(t, what_stays);
     tcase_add_test(t, packed_projections);
     suite_add_tcase(suite, t);

@@ -16,6 +16,7 @@ struct pattern {
     bool chosen_if;  /* scores stay where the condition holds */
     uint32_t instead;
     double scale;
+    uint32_t windows;      /* constant mask of each window, [1, windows, 1, rows, rows], or GRAPH_NONE */
     struct layout q, k, v; /* [..., rows, size] */
     int64_t batch, heads;
 };
@@ -72,6 +73,28 @@ static bool is_mask(const struct match *m, uint32_t value, uint32_t scores) {
         if (t->dims[i] != 1 && t->dims[i] != s->dims[s->rank - t->rank + i])
             return false;
     return true;
+}
+
+/* Swin's shifted windows: a constant for each window is added while the windows stand apart from the batch,
+ * [batch, windows, heads, rows, rows]. Returns the scores before that, or GRAPH_NONE. */
+static uint32_t read_windows(const struct match *m, uint32_t value, struct pattern *p) {
+    const struct work_node *join = match_single(m, value, NULL), *sum, *cut;
+    if (!join || !join->op->view || !(sum = match_single(m, join->in[0], "Add")))
+        return GRAPH_NONE;
+    const sl_tensor *y = match_tensor(m, sum->out[0]), *scores = match_tensor(m, value);
+    for (size_t i = 0; y->rank == 5 && scores->rank == 4 && i < 2; i++) {
+        const sl_tensor *t = match_tensor(m, sum->in[i]);
+        cut = match_single(m, sum->in[1 - i], NULL);
+        if (!match_is_constant(m, sum->in[i]) || t->dtype != SL_FLOAT || t->rank != 5 || t->dims[0] != 1 ||
+            t->dims[1] != y->dims[1] || t->dims[2] != 1 || t->dims[3] != y->dims[3] ||
+            t->dims[4] != y->dims[4] || !cut || !cut->op->view || y->dims[2] != scores->dims[1] ||
+            y->dims[3] != scores->dims[2] || y->dims[4] != scores->dims[3] ||
+            !match_same_shape(m, cut->in[0], value))
+            continue;
+        p->windows = sum->in[i];
+        return cut->in[0];
+    }
+    return GRAPH_NONE;
 }
 
 /* The scores without what masks them. */
@@ -179,6 +202,29 @@ static uint32_t build_operand(struct match *m, const struct pattern *p, const st
                                                                       : GRAPH_NONE;
 }
 
+/* The windows' constant, and that of each head, as one of [1, windows * heads, rows, rows]. The windows then
+ * count as heads: both lie side by side. False when the heads' mask is no such constant. */
+static bool join_windows(struct match *m, struct pattern *p, const char *name) {
+    const sl_tensor windows = *match_tensor(m, p->windows); /* a new value may move the old ones */
+    sl_tensor bias = {.rank = 0};
+    int64_t count = windows.dims[1], heads = p->heads, size = windows.dims[3] * windows.dims[4];
+    float *data;
+    if (p->mask != GRAPH_NONE) {
+        bias = *match_tensor(m, p->mask);
+        if (!match_is_constant(m, p->mask) || rule_count(&bias) != heads * size ||
+            bias.dims[bias.rank - 1] != windows.dims[4])
+            return false;
+    }
+    p->mask = match_add_floats(m, name, 4,
+                               (const int64_t[]){1, count * heads, windows.dims[3], windows.dims[4]}, &data);
+    for (int64_t i = 0; p->mask != GRAPH_NONE && i < count * heads * size; i++)
+        data[i] = ((const float *)windows.data)[i / size / heads * size + i % size] +
+                  (bias.rank ? ((const float *)bias.data)[i % (heads * size)] : 0);
+    p->batch /= count;
+    p->heads *= count;
+    return p->mask != GRAPH_NONE;
+}
+
 /* A mask of a score's own batch and head, where the scores had both in one dim. */
 static uint32_t build_mask(struct match *m, const struct pattern *p, const char *name) {
     uint32_t mask = p->mask;
@@ -241,11 +287,19 @@ static bool replace(struct match *m, uint32_t at, struct pattern *p, bool flat) 
 
 static bool rewrite(struct match *m, uint32_t at) {
     const struct work_node *out = &m->w->nodes[at], *scores;
-    struct pattern p = {.mask = GRAPH_NONE, .chosen = GRAPH_NONE, .scale = 1};
-    uint32_t x = read_softmax(m, out->in[0]);
+    struct pattern p = {.mask = GRAPH_NONE, .chosen = GRAPH_NONE, .windows = GRAPH_NONE, .scale = 1};
+    uint32_t x = read_softmax(m, out->in[0]), apart = x == GRAPH_NONE ? x : read_windows(m, x, &p);
     bool flat;
+    x = apart == GRAPH_NONE ? x : apart;
     if (x == GRAPH_NONE || !(scores = read_scores(m, x, &p)) || !read_operands(m, scores, out, &p, &flat))
         return true;
+    if (p.windows != GRAPH_NONE) {
+        p.batch = p.q.dims[0];
+        p.heads = p.q.dims[1];
+        if (p.q.rank != 4 || p.chosen != GRAPH_NONE || !join_windows(m, &p, m->w->nodes[at].name))
+            return m->status == SL_OK;
+        flat = false;
+    }
     return replace(m, at, &p, flat);
 }
 
