@@ -1,31 +1,13 @@
 /* grid_sample.c: GridSample, which reads an image at positions that are data, and AffineGrid, which makes
  * such positions. Coordinates are computed in the dtype they come in (half types in float), as other runtimes
  * do: which pixel is nearest depends on it. Values are put together in double. */
+#include "ops/grid_sample.h"
+
 #include "ops/element.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 
-#define GRID_DIMS 3
-#define MOST_TAPS 4
-
-enum sample_mode { SAMPLE_LINEAR, SAMPLE_NEAREST, SAMPLE_CUBIC };
-enum sample_padding { PAD_ZEROS, PAD_BORDER, PAD_REFLECTION };
-
-struct sampling {
-    enum sample_mode mode;
-    enum sample_padding padding;
-    bool corners, single; /* single: coordinates are float */
-    int dims;
-};
-
-/* The pixels of one axis that a position reads; -1: none there. */
-struct taps {
-    int count;
-    int64_t from[MOST_TAPS];
-    double weight[MOST_TAPS];
-};
-
-static sl_status read_sampling(const struct op_call *call, struct sampling *s, sl_error *err) {
+sl_status grid_read(const struct op_call *call, struct grid_sampling *s, sl_error *err) {
     static const char *const modes[] = {"linear", "nearest", "cubic", "bilinear", "nearest", "bicubic"};
     static const char *const paddings[] = {"zeros", "border", "reflection"};
     int mode = -1, padding = -1;
@@ -37,23 +19,23 @@ static sl_status read_sampling(const struct op_call *call, struct sampling *s, s
             padding = i;
     if (mode < 0 || padding < 0)
         return error_set(err, SL_E_MODEL, "attribute 'mode' or 'padding_mode' has a value that is not known");
-    *s = (struct sampling){.mode = (enum sample_mode)mode,
-                           .padding = (enum sample_padding)padding,
-                           .corners = op_attr_int(call, "align_corners", 0) != 0,
-                           .single = call->in[1]->dtype != SL_DOUBLE,
-                           .dims = call->in[0]->rank - 2};
+    *s = (struct grid_sampling){.mode = (enum grid_mode)mode,
+                                .padding = (enum grid_padding)padding,
+                                .corners = op_attr_int(call, "align_corners", 0) != 0,
+                                .single = call->in[1]->dtype != SL_DOUBLE,
+                                .dims = call->in[0]->rank - 2};
     return SL_OK;
 }
 
 static sl_status infer_sample(const struct op_call *call, sl_error *err) {
     const sl_tensor *x = call->in[0], *grid = call->in[1];
     char one[RULE_TEXT], other[RULE_TEXT];
-    struct sampling s;
+    struct grid_sampling s;
     sl_status st = rule_dtype(call, 0, OPS_NUMBERS, err);
     if (st == SL_OK)
         st = rule_dtype(call, 1, OPS_REALS, err);
     if (st == SL_OK)
-        st = read_sampling(call, &s, err);
+        st = grid_read(call, &s, err);
     if (st != SL_OK)
         return st;
     if (s.dims < 1 || s.dims > GRID_DIMS || grid->rank != x->rank || grid->dims[0] != x->dims[0] ||
@@ -69,12 +51,12 @@ static sl_status infer_sample(const struct op_call *call, sl_error *err) {
     return SL_OK;
 }
 
-static double rounded(const struct sampling *s, double x) {
+static double rounded(const struct grid_sampling *s, double x) {
     return s->single ? (double)(float)x : x;
 }
 
 /* From [-1, 1] to pixels. Each operation is rounded as one in float would be. */
-static double to_pixels(const struct sampling *s, double x, int64_t size) {
+static double to_pixels(const struct grid_sampling *s, double x, int64_t size) {
     double n = (double)size;
     x = rounded(s, x + 1);
     x = s->corners ? rounded(s, x / 2 * (n - 1)) : rounded(s, rounded(s, rounded(s, x * n) - 1) / 2);
@@ -93,11 +75,11 @@ static double reflect(double x, double least, double most) {
     return (x < least) == back ? least + rest : most - rest;
 }
 
-static int64_t pixel_at(const struct sampling *s, double at, int64_t size) {
+static int64_t pixel_at(const struct grid_sampling *s, double at, int64_t size) {
     double most = (double)(size - 1);
-    if (s->padding == PAD_ZEROS && !(at >= 0 && at <= most))
+    if (s->padding == GRID_ZEROS && !(at >= 0 && at <= most))
         return -1;
-    if (s->padding == PAD_REFLECTION)
+    if (s->padding == GRID_REFLECTION)
         at = reflect(at, s->corners ? 0 : -0.5, s->corners ? most : most + 0.5);
     return at < 0 ? 0 : at > most ? size - 1 : (int64_t)at;
 }
@@ -111,31 +93,31 @@ static void cubic_weights(double x, double *weight) {
     weight[3] = ((a * (y + 1) - 5 * a) * (y + 1) + 8 * a) * (y + 1) - 4 * a;
 }
 
-static struct taps find_taps(const struct sampling *s, double x, int64_t size) {
-    struct taps taps = {.count = s->mode == SAMPLE_NEAREST ? 1 : s->mode == SAMPLE_LINEAR ? 2 : 4};
+struct grid_taps grid_find_taps(const struct grid_sampling *s, double x, int64_t size) {
+    struct grid_taps taps = {.count = s->mode == GRID_NEAREST ? 1 : s->mode == GRID_LINEAR ? 2 : 4};
     double least = s->corners ? 0 : -0.5, most = (double)(size - 1) - least;
     x = to_pixels(s, x, size);
-    x = s->mode == SAMPLE_NEAREST ? rint(x) : x;
+    x = s->mode == GRID_NEAREST ? rint(x) : x;
     /* the border holds positions back, but of a cubic only its pixels: so torch and ONNX Runtime have it */
-    if (s->mode != SAMPLE_CUBIC && s->padding == PAD_BORDER && (x < least || x > most))
+    if (s->mode != GRID_CUBIC && s->padding == GRID_BORDER && (x < least || x > most))
         x = fmin(fmax(x, 0), (double)(size - 1));
-    else if (s->padding == PAD_REFLECTION)
+    else if (s->padding == GRID_REFLECTION)
         x = rounded(s, reflect(x, least, most));
     double first = floor(x), part = x - first;
-    if (s->mode == SAMPLE_CUBIC) {
+    if (s->mode == GRID_CUBIC) {
         cubic_weights(part, taps.weight);
         first -= 1;
     } else {
-        taps.weight[0] = s->mode == SAMPLE_LINEAR ? 1 - part : 1;
+        taps.weight[0] = s->mode == GRID_LINEAR ? 1 - part : 1;
         taps.weight[1] = part;
-        first = s->mode == SAMPLE_LINEAR ? first : trunc(x);
+        first = s->mode == GRID_LINEAR ? first : trunc(x);
     }
     for (int k = 0; k < taps.count; k++)
         taps.from[k] = pixel_at(s, first + k, size);
     return taps;
 }
 
-static double sum_taps(const sl_tensor *x, const struct taps *taps, int d, int dims, int64_t line) {
+static double sum_taps(const sl_tensor *x, const struct grid_taps *taps, int d, int dims, int64_t line) {
     if (d == dims)
         return element_number(x->dtype, x->data, line);
     double sum = 0;
@@ -149,15 +131,15 @@ static double sum_taps(const sl_tensor *x, const struct taps *taps, int d, int d
 static void run_sample(const struct op_call *call) {
     const sl_tensor *x = call->in[0], *grid = call->in[1];
     sl_tensor *y = call->out[0];
-    struct sampling s;
-    if (read_sampling(call, &s, NULL) != SL_OK)
+    struct grid_sampling s;
+    if (grid_read(call, &s, NULL) != SL_OK)
         return;
     int64_t positions = rule_product(grid, 1, grid->rank - 1), channels = x->dims[1];
     for (int64_t i = 0; i < x->dims[0] * positions; i++) {
-        struct taps taps[GRID_DIMS];
+        struct grid_taps taps[GRID_DIMS];
         for (int d = 0; d < s.dims; d++) /* the grid has x first, dims have it last */
-            taps[d] = find_taps(&s, element_real(grid->dtype, grid->data, i * s.dims + s.dims - 1 - d),
-                                x->dims[d + 2]);
+            taps[d] = grid_find_taps(&s, element_real(grid->dtype, grid->data, i * s.dims + s.dims - 1 - d),
+                                     x->dims[d + 2]);
         for (int64_t c = 0; c < channels; c++) {
             int64_t plane = i / positions * channels + c;
             element_set_real(y->dtype, y->data, plane * positions + i % positions,

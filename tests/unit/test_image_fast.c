@@ -238,6 +238,31 @@ START_TEST(einsum) {
 }
 END_TEST
 
+/* Positions in and around the image; more of them than are taken at once now and then. */
+START_TEST(grid_sample) {
+    static const char *const paddings[] = {"zeros", "border", "reflection"};
+    size_t fast = 0;
+    srand(8);
+    for (int round = 0; round < 60; round++) {
+        struct model m;
+        char text[64];
+        model_begin(&m);
+        model_opset(&m, "", 20);
+        snprintf(text, sizeof text, "n,%d,%d,%d", (int)pick(1, 3), (int)pick(1, 9), (int)pick(1, 9));
+        model_input(&m, "x", SL_FLOAT, text);
+        snprintf(text, sizeof text, "n,%d,%d,2", (int)pick(1, round % 10 ? 9 : 70), (int)pick(1, 60));
+        model_input(&m, "grid", SL_FLOAT, text);
+        model_node(&m, "GridSample", "x,grid", "y");
+        model_attr_text(&m, "padding_mode", paddings[round % 3]);
+        model_attr_int(&m, "align_corners", round / 3 % 2);
+        model_output(&m, "y", SL_FLOAT, "n,a,b,c");
+        fast += check_model(&m, "positions, then", 4e-6F);
+        model_end(&m);
+    }
+    ck_assert_uint_eq(fast, 60);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("image_fast");
     TCase *t = tcase_create("image_fast");
@@ -246,6 +271,7 @@ int main(void) {
     tcase_add_test(t, resize_between_convolutions);
     tcase_add_test(t, conv_transpose);
     tcase_add_test(t, einsum);
+    tcase_add_test(t, grid_sample);
     suite_add_tcase(suite, t);
     return harness_run(suite);
 }

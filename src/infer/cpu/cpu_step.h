@@ -93,6 +93,9 @@ sl_status resize_take(struct cpu_program *program, size_t index, bool *taken, sl
 /* onednn_transposed.c: f32 ConvTranspose; false: not one it takes. */
 bool onednn_transposed_take(struct cpu_program *program, size_t index);
 
+/* grid_fast.c: linear GridSample of f32 images, within a few ulp of the reference; false: not taken. */
+bool grid_take(struct cpu_program *program, size_t index);
+
 /* onednn_einsum.c: f32 Einsum of two inputs, where it is a product of matrices. */
 sl_status onednn_einsum_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 

@@ -73,7 +73,8 @@ static sl_status make_plain(struct cpu_program *program, size_t index, sl_error 
 }
 
 static sl_status take(struct cpu_program *program, size_t index, sl_error *err) {
-    bool taken = affine_take(program, index) || onednn_transposed_take(program, index);
+    bool taken =
+        affine_take(program, index) || grid_take(program, index) || onednn_transposed_take(program, index);
     sl_status st = taken ? SL_OK : resize_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = onednn_einsum_take(program, index, &taken, err);
