@@ -76,10 +76,29 @@ START_TEST(outputs_can_be_the_same) {
 }
 END_TEST
 
+/* Exporters write a number anew for each use. */
+START_TEST(equal_constants_are_one) {
+    struct model m;
+    begin(&m);
+    model_floats(&m, "k1", "", (float[]){2});
+    model_floats(&m, "k2", "", (float[]){2});
+    model_floats(&m, "k3", "1", (float[]){2}); /* another shape */
+    model_floats(&m, "k4", "", (float[]){3});
+    model_node(&m, "Mul", "x,k1", "a");
+    model_node(&m, "Mul", "x,k2", "b");
+    model_node(&m, "Mul", "x,k3", "c");
+    model_node(&m, "Mul", "x,k4", "d");
+    model_node(&m, "Sum", "a,b,c,d", "y");
+    model_output(&m, "y", SL_FLOAT, "n,3");
+    check(&m, "Mul Mul Mul Mul Sum", "Mul Mul Mul Sum");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("passes_common");
     TCase *t = tcase_create("common");
     tcase_add_test(t, chains_of_the_same_meet);
+    tcase_add_test(t, equal_constants_are_one);
     tcase_add_test(t, attributes_count);
     tcase_add_test(t, the_order_of_inputs_counts);
     tcase_add_test(t, outputs_can_be_the_same);
