@@ -146,6 +146,31 @@ done:
     mem_free(known);
 }
 
+/* The small tabular models: 1,024 records, each once in every row of a batch of 64. In round k record c of a
+ * group stands in row c + k, beside records of other groups. */
+static void check_every_row_of_64(const char *model) {
+    enum { WIDE = 64, MANY = 16 };
+    struct rig rig;
+    bool *known = mem_alloc(WIDE * MANY, sizeof *known);
+    rig_open(&rig, model, WIDE, PRECISION_FP32);
+    char *want = mem_alloc(WIDE * MANY, row_nbytes(&rig));
+    ck_assert(known && want);
+    for (size_t k = 0; k < WIDE; k++)
+        for (size_t group = 0; group < MANY; group++) {
+            size_t records[WIDE];
+            for (size_t c = 0; c < WIDE; c++)
+                records[(c + k) % WIDE] = (group + c * k) % MANY * WIDE + c;
+            for (size_t row = 0; row < WIDE; row++)
+                put_record(&rig, records[row], (int64_t)row);
+            rig_run(&rig);
+            for (size_t row = 0; row < WIDE; row++)
+                check_record(&rig, want, known, records[row], (int64_t)row);
+        }
+    rig_close(&rig);
+    mem_free(want);
+    mem_free(known);
+}
+
 static const char *const models[] = {"../samples/01-tabular-mlp/model/model.onnx",
                                      "../samples/02-tabular-trees/model/model.onnx",
                                      "../samples/03-digits-cnn/model/model.onnx",
@@ -165,12 +190,18 @@ START_TEST(bf16) {
 }
 END_TEST
 
+START_TEST(every_row_of_64) {
+    check_every_row_of_64(models[_i]);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("rows");
     TCase *c = tcase_create("rows");
     tcase_set_timeout(c, 240);
     tcase_add_loop_test(c, fp32, 0, (int)(sizeof models / sizeof *models));
     tcase_add_loop_test(c, bf16, 0, (int)(sizeof models / sizeof *models));
+    tcase_add_loop_test(c, every_row_of_64, 0, 2); /* the network and the trees */
     suite_add_tcase(suite, c);
     return harness_run(suite);
 }
