@@ -82,7 +82,6 @@ static void run_unpool(const struct op_call *call) {
     if (read_unpool(call, &u, NULL) != SL_OK || !rule_count(y))
         return;
     memset(y->data, 0, rule_nbytes(y));
-    /* an explicit shape of as many dims is what torch counts in; a larger one than inferred is ONNX's */
     int64_t size = 1;
     for (int d = 0; d < x->rank; d++)
         size *= u.inferred[d];
