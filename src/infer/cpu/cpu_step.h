@@ -67,6 +67,8 @@ sl_status step_wants(struct cpu_program *program, size_t index, uint32_t value, 
                      struct cpu_format want, sl_error *err);
 /* Whether the value may lie otherwise than row-major. */
 bool value_may_format(const struct cpu_program *program, uint32_t value);
+/* The same for levels of 8 bits, which lie channels-last between operators over levels. */
+bool levels_may_format(const struct cpu_program *program, uint32_t value);
 
 /* onednn.c: the library's engine, and what its primitives have in common. Primitives are made for one thread
  * each. */
@@ -83,6 +85,9 @@ const char *onednn_version(void);
 size_t onednn_packed_nbytes(const struct plan *plan);
 /* Whether it would take the step. */
 bool onednn_takes(const struct plan *plan, size_t step);
+
+/* level_steps.c: QuantizeLinear, QLinearAdd, QLinearGlobalAveragePool by our own kernels. */
+sl_status levels_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 
 /* affine_fast.c: the u8 and f32 cases of sluice.Affine, bit-identical to the reference. */
 bool affine_take(struct cpu_program *program, size_t index);

@@ -16,6 +16,12 @@ bool value_may_format(const struct cpu_program *program, uint32_t value) {
            v->tensor.rank <= 5 && points > 1 && channels > 1;
 }
 
+bool levels_may_format(const struct cpu_program *program, uint32_t value) {
+    const struct plan_value *v = &program->plan->values[value];
+    return v->place == PLAN_ARENA && !v->viewed && v->tensor.rank >= 3 && v->tensor.rank <= 5 &&
+           (v->tensor.dtype == SL_INT8 || v->tensor.dtype == SL_UINT8);
+}
+
 static size_t align(size_t nbytes) {
     return (nbytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
 }
@@ -88,6 +94,8 @@ static sl_status take(struct cpu_program *program, size_t index, sl_error *err) 
         st = rows_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = onednn_pool_take(program, index, &taken, err);
+    if (st == SL_OK && !taken)
+        st = levels_take(program, index, &taken, err);
     if (st == SL_OK && !taken)
         st = onednn_int8_take(program, index, &taken, err);
     if (st == SL_OK && !taken)

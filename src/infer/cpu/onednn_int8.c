@@ -136,12 +136,6 @@ static bool read_product(const struct plan *plan, const struct plan_step *step, 
     return true;
 }
 
-static bool may_format(const struct plan *plan, uint32_t value) {
-    const struct plan_value *v = &plan->values[value];
-    return v->place == PLAN_ARENA && !v->viewed && is_byte(&v->tensor) && v->tensor.rank >= 3 &&
-           v->tensor.rank <= 5;
-}
-
 static bool match(struct cpu_program *program, const struct plan_step *step, struct levels *l) {
     const struct plan *plan = program->plan;
     const struct places *places = places_of(step);
@@ -293,7 +287,7 @@ sl_status onednn_int8_take(struct cpu_program *program, size_t index, bool *take
     if (made != dnnl_success)
         return onednn_failed(made, step, err);
     *taken = true;
-    if (l.conv && may_format(program->plan, l.result))
+    if (l.conv && levels_may_format(program, l.result))
         program->formats[l.result] = l.out;
     sl_status st = step_wants(program, index, l.source, false, l.in, err);
     return st == SL_OK ? step_wants(program, index, l.result, true, l.out, err) : st;

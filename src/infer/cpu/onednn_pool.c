@@ -76,7 +76,8 @@ static bool match(const struct plan *plan, const struct plan_step *step, struct 
     struct op_call call = {.attrs = step->attrs, .attr_count = step->attr_count, .opset = step->opset};
     const char *name = step->op->name;
     const sl_tensor *x = &plan->values[step->in[0]].tensor, *y = &plan->values[step->out[0]].tensor;
-    if (*step->op->domain || x->dtype != SL_FLOAT || x->rank < 3 || x->rank > 5 ||
+    bool levels = (x->dtype == SL_INT8 || x->dtype == SL_UINT8) && !strcmp(name, "MaxPool");
+    if (*step->op->domain || (x->dtype != SL_FLOAT && !levels) || x->rank < 3 || x->rank > 5 ||
         (step->out_count > 1 && step->out[1] != PLAN_NONE))
         return false;
     for (int i = 0; i < x->rank; i++) {
@@ -161,7 +162,7 @@ sl_status onednn_pool_take(struct cpu_program *program, size_t index, bool *take
     if (st != dnnl_success)
         return onednn_failed(st, step, err);
     *taken = true;
-    if (value_may_format(program, step->out[0]))
+    if (value_may_format(program, step->out[0]) || levels_may_format(program, step->out[0]))
         program->formats[step->out[0]] = format;
     return step_wants(program, index, step->out[0], true, format, err);
 }
