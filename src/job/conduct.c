@@ -166,13 +166,14 @@ void job_close_streams(struct job *job) {
     mem_free(job->readers);
     if (job->shard_errors)
         mem_unmap(job->shard_errors, job->shards.count * sizeof *job->shard_errors);
+    /* programs first: after a failure a device may still be at work in slots that nobody collected */
+    for (unsigned i = 0; i < job->device_count; i++)
+        if (job->programs[i])
+            job->device_ops->unload(job->programs[i]);
     executor_close(job->executor);
     block_pool_close(&job->pool);
     tasks_close(job->tasks);
     ring_close(job->ring);
-    for (unsigned i = 0; i < job->device_count; i++)
-        if (job->programs[i])
-            job->device_ops->unload(job->programs[i]);
 }
 
 /* ---- run

@@ -87,11 +87,11 @@ static void rig_open(struct rig *rig, unsigned programs) {
 
 static void rig_close(struct rig *rig) {
     executor_join(rig->executor);
-    executor_close(rig->executor);
-    ring_close(rig->ring);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 3; i++) /* first: batches of a lost device are its own until then */
         if (rig->programs[i])
             device_fake.unload(rig->programs[i]);
+    executor_close(rig->executor);
+    ring_close(rig->ring);
     device_fake.close(rig->device);
     conformance_unplan(&rig->loaded);
 }
