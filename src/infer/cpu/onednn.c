@@ -141,6 +141,8 @@ static void run_primitive(const struct cpu_step *step, struct cpu_frame *frame) 
         args[count++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, p->weights};
     if (p->bias)
         args[count++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, p->bias};
+    for (unsigned i = 0; i < p->fixed_count; i++)
+        args[count++] = (dnnl_exec_arg_t){p->fixed_args[i], p->fixed[i]};
     /* everything that could fail was checked when the primitive was made */
     dnnl_primitive_execute(p->primitive, t->stream, count, args);
 }
@@ -197,6 +199,8 @@ static void close_primitive(struct onednn_primitive *p) {
         if (t->stream)
             dnnl_stream_destroy(t->stream);
     }
+    for (unsigned i = 0; i < p->fixed_count; i++)
+        dnnl_memory_destroy(p->fixed[i]);
     if (p->bias)
         dnnl_memory_destroy(p->bias);
     if (p->weights)

@@ -57,7 +57,7 @@ static inline dnnl_status_t ops_sum(dnnl_post_ops_t ops) {
 #endif
 
 /* The values a primitive works on, and what is fixed. */
-enum { ONEDNN_VALUES = 4, ONEDNN_ARGS = 7 };
+enum { ONEDNN_VALUES = 4, ONEDNN_FIXED = 3, ONEDNN_ARGS = 7 + ONEDNN_FIXED };
 
 struct onednn_value {
     int arg; /* DNNL_ARG_... */
@@ -72,8 +72,11 @@ struct onednn_primitive {
     dnnl_primitive_t primitive;
     struct onednn_value values[ONEDNN_VALUES];
     unsigned value_count;
-    dnnl_memory_t weights, bias; /* or NULL */
-    void *packed;                /* the reordered weights, or NULL when they are used as they are */
+    dnnl_memory_t weights, bias;       /* or NULL */
+    dnnl_memory_t fixed[ONEDNN_FIXED]; /* scales and zeros, where the library wants them when it runs */
+    int fixed_args[ONEDNN_FIXED];
+    unsigned fixed_count;
+    void *packed; /* the reordered weights, or NULL when they are used as they are */
     size_t packed_nbytes;
     struct onednn_thread {
         dnnl_stream_t stream;

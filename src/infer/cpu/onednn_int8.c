@@ -186,7 +186,8 @@ static dnnl_status_t describe_memories(const struct levels *l, struct descs *d) 
     if (st == dnnl_success)
         st = desc_make(&d->weights, weights_rank, l->weights, dnnl_s8, dnnl_format_tag_any);
     if (st == dnnl_success && l->bias)
-        st = desc_make(&d->bias, l->conv ? 1 : 2, bias, dnnl_s32, l->conv ? dnnl_a : dnnl_ab);
+        st = desc_make(&d->bias, l->conv ? 1 : 2, bias, DNNL_VERSION_MAJOR < 3 ? dnnl_s32 : dnnl_f32,
+                       l->conv ? dnnl_a : dnnl_ab);
     dense(weights_rank, l->weights, strides);
     if (st == dnnl_success)
         st = desc_strided(&d->plain, weights_rank, l->weights, dnnl_s8,
@@ -194,23 +195,17 @@ static dnnl_status_t describe_memories(const struct levels *l, struct descs *d) 
     return st;
 }
 
-static dnnl_status_t make_attr(const struct levels *l, dnnl_primitive_attr_t *attr) {
-    dnnl_status_t st = dnnl_primitive_attr_create(attr);
-    if (st == dnnl_success)
-        st = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
 #if DNNL_VERSION_MAJOR < 3
-    if (st == dnnl_success)
-        st = dnnl_primitive_attr_set_output_scales(*attr, l->factor_count, l->factor_count > 1 ? 2 : 0,
-                                                   l->factors);
+static dnnl_status_t set_levels(const struct levels *l, dnnl_primitive_attr_t attr) {
+    dnnl_status_t st =
+        dnnl_primitive_attr_set_output_scales(attr, l->factor_count, l->factor_count > 1 ? 2 : 0, l->factors);
     if (st == dnnl_success && l->zero[0])
-        st = dnnl_primitive_attr_set_zero_points(*attr, DNNL_ARG_SRC, 1, 0, &l->zero[0]);
+        st = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &l->zero[0]);
     if (st == dnnl_success && l->zero[1])
-        st = dnnl_primitive_attr_set_zero_points(*attr, DNNL_ARG_DST, 1, 0, &l->zero[1]);
-#endif
+        st = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_DST, 1, 0, &l->zero[1]);
     return st;
 }
 
-#if DNNL_VERSION_MAJOR < 3
 static dnnl_status_t describe(const struct levels *l, dnnl_engine_t engine, dnnl_primitive_attr_t attr,
                               const struct descs *d, dnnl_primitive_desc_t *pd) {
     desc_ref bias = l->bias ? REF(d->bias) : NULL;
@@ -226,14 +221,76 @@ static dnnl_status_t describe(const struct levels *l, dnnl_engine_t engine, dnnl
     return dnnl_primitive_desc_create(
         pd, l->conv ? (const_dnnl_op_desc_t)&conv : (const_dnnl_op_desc_t)&matmul, attr, engine, NULL);
 }
+
+static dnnl_status_t take_fixed(struct cpu_program *program, const struct levels *l, const struct descs *d,
+                                struct onednn_primitive *out) {
+    return l->bias ? dnnl_memory_create(&out->bias, REF(d->bias), program->onednn->engine, l->bias->data)
+                   : dnnl_success;
+}
 #else
-/* 3.x wants scales and zeros when it runs, and adds the bias behind the scales: the reference stays. */
+static dnnl_status_t set_levels(const struct levels *l, dnnl_primitive_attr_t attr) {
+    int channels = !l->conv ? 2 : l->grouped ? 3 : 1; /* which dims of the weights the factors go with */
+    dnnl_status_t st =
+        dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_WEIGHTS, l->factor_count > 1 ? channels : 0);
+    if (st == dnnl_success && l->zero[0])
+        st = dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_SRC, 0);
+    if (st == dnnl_success && l->zero[1])
+        st = dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_DST, 0);
+    return st;
+}
+
 static dnnl_status_t describe(const struct levels *l, dnnl_engine_t engine, dnnl_primitive_attr_t attr,
                               const struct descs *d, dnnl_primitive_desc_t *pd) {
-    (void)l, (void)engine, (void)attr, (void)d, (void)pd;
-    return dnnl_unimplemented;
+    desc_ref bias = l->bias ? d->bias : NULL;
+    if (l->conv)
+        return dnnl_convolution_forward_primitive_desc_create(
+            pd, engine, dnnl_forward_inference, dnnl_convolution_direct, d->src, d->weights, bias, d->dst,
+            l->strides, l->dilates, l->low, l->high, attr);
+    return dnnl_matmul_primitive_desc_create(pd, engine, d->src, d->weights, bias, d->dst, attr);
+}
+
+static dnnl_status_t add_fixed(struct cpu_program *program, struct onednn_primitive *out, int arg,
+                               dnnl_data_type_t dtype, dnnl_dim_t count, void *data) {
+    desc_t desc = {0};
+    dnnl_dims_t dims = {count};
+    dnnl_status_t st = desc_make(&desc, 1, dims, dtype, dnnl_a);
+    if (st == dnnl_success)
+        st = dnnl_memory_create(&out->fixed[out->fixed_count], desc, program->onednn->engine, data);
+    if (st == dnnl_success)
+        out->fixed_args[out->fixed_count++] = arg;
+    desc_clear(&desc);
+    return st;
+}
+
+/* Scales and zeros come when it runs, and the bias is added behind the factors. */
+static dnnl_status_t take_fixed(struct cpu_program *program, const struct levels *l, const struct descs *d,
+                                struct onednn_primitive *out) {
+    dnnl_dim_t channels = l->bias ? l->dst[1] : 0;
+    int32_t *zeros = arena_alloc(&program->memory, 2, sizeof *zeros);
+    float *bias = arena_alloc(&program->memory, (size_t)channels + 1, sizeof *bias);
+    if (!zeros || !bias)
+        return dnnl_out_of_memory;
+    memcpy(zeros, l->zero, sizeof l->zero);
+    for (dnnl_dim_t i = 0; i < channels; i++)
+        bias[i] = (float)((const int32_t *)l->bias->data)[i] * l->factors[l->factor_count > 1 ? i : 0];
+    dnnl_status_t st = add_fixed(program, out, DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, dnnl_f32,
+                                 l->factor_count, l->factors);
+    if (st == dnnl_success && zeros[0])
+        st = add_fixed(program, out, DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, dnnl_s32, 1, &zeros[0]);
+    if (st == dnnl_success && zeros[1])
+        st = add_fixed(program, out, DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_DST, dnnl_s32, 1, &zeros[1]);
+    if (st == dnnl_success && l->bias)
+        st = dnnl_memory_create(&out->bias, d->bias, program->onednn->engine, bias);
+    return st;
 }
 #endif
+
+static dnnl_status_t make_attr(const struct levels *l, dnnl_primitive_attr_t *attr) {
+    dnnl_status_t st = dnnl_primitive_attr_create(attr);
+    if (st == dnnl_success)
+        st = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+    return st == dnnl_success ? set_levels(l, *attr) : st;
+}
 
 static dnnl_status_t make(struct cpu_program *program, size_t index, const struct levels *l) {
     dnnl_primitive_attr_t attr = NULL;
@@ -251,8 +308,8 @@ static dnnl_status_t make(struct cpu_program *program, size_t index, const struc
     if (st == dnnl_success)
         st = onednn_pack(program, out, REF(d.plain), l->w->data,
                          dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
-    if (st == dnnl_success && l->bias)
-        st = dnnl_memory_create(&out->bias, REF(d.bias), engine, l->bias->data);
+    if (st == dnnl_success)
+        st = take_fixed(program, l, &d, out);
     if (st == dnnl_success) {
         out->values[0] = (struct onednn_value){DNNL_ARG_SRC, l->source, REF(d.src)};
         out->values[1] = (struct onednn_value){DNNL_ARG_DST, l->result, REF(d.dst)};
