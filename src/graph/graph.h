@@ -55,8 +55,8 @@ sl_status graph_load(struct graph **graph, const char *path, sl_error *err);
 void graph_close(struct graph *graph);
 
 /* The bytes are a constant that will hardly be read again: lets go of its pages where they are mapped from a
- * file. What lies elsewhere is left alone. Any thread. */
-void graph_drop_pages(const struct graph *graph, const void *data, size_t nbytes);
+ * file. What lies elsewhere is left alone: false. Any thread. */
+bool graph_drop_pages(const struct graph *graph, const void *data, size_t nbytes);
 
 /* For `inspect`: inputs, outputs, operators with counts, parameters. */
 void graph_print(const struct graph *graph, struct buf *out);

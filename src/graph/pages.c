@@ -10,11 +10,12 @@ static bool lies_in(const void *data, size_t nbytes, const void *file, size_t fi
     return file && at >= from && nbytes <= file_nbytes && at - from <= file_nbytes - nbytes;
 }
 
-void graph_drop_pages(const struct graph *graph, const void *data, size_t nbytes) {
+bool graph_drop_pages(const struct graph *graph, const void *data, size_t nbytes) {
     const struct graph_store *store = (const struct graph_store *)graph;
     bool mapped = lies_in(data, nbytes, graph->file, graph->file_nbytes);
     for (const struct external_file *f = store->external.files; f && !mapped; f = f->next)
         mapped = lies_in(data, nbytes, f->data, f->nbytes);
     if (mapped)
         mem_discard(data, nbytes);
+    return mapped;
 }

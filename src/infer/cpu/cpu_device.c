@@ -103,17 +103,45 @@ static bool cpu_supports(const struct device *device, const struct plan *plan, s
     return runs;
 }
 
+/* References first, then what is better over them. */
+static sl_status fill(struct cpu_program *code, const struct device *device, sl_error *err) {
+    int threads = omp_get_max_threads();
+    code->threads = device->options.threads;
+    code->precision = device->options.precision;
+    code->scratch_nbytes = 64;
+    arena_init(&code->memory);
+    sl_status st = reference_fill(code, err);
+    omp_set_num_threads(1); /* what is made now will run in one thread */
+    if (st == SL_OK && !device->options.reference)
+        st = steps_fill(code, err);
+    omp_set_num_threads(threads);
+    for (size_t i = 0; st == SL_OK && i < code->plan->step_count; i++)
+        if (code->steps[i].scratch_nbytes > code->scratch_nbytes)
+            code->scratch_nbytes = code->steps[i].scratch_nbytes;
+    return st;
+}
+
+static void code_clear(struct cpu_program *code) {
+    onednn_clear(code);
+    arena_clear(&code->memory);
+    mem_free(code->steps);
+}
+
+/* Rehearses the load: every step finds who computes it, and what that takes. Generated code and what the
+ * library keeps for a primitive were measured: some 100 KiB each. */
 static void cpu_memory(const struct device *device, const struct plan *plan, struct device_memory *memory) {
-    unsigned threads = device->options.threads;
-    *memory = (struct device_memory){.arena_nbytes =
-                                         threads * (plan->arena_nbytes + plan->text_nbytes + (64u << 10))};
-    if (device->options.reference)
-        return;
-    memory->weights_nbytes =
-        onednn_packed_nbytes(plan) + recurrent_packed_nbytes(plan) + trees_packed_nbytes(plan);
-    for (size_t i = 0; i < plan->step_count; i++)
-        memory->library_nbytes += onednn_takes(plan, i) ? 64u << 10 : 0; /* generated code and descriptors */
-    memory->library_nbytes += memory->library_nbytes ? 2u << 20 : 0;
+    size_t threads = device->options.threads;
+    struct cpu_program code = {.plan = plan, .rehearsal = true};
+    sl_error err = {0};
+    *memory = (struct device_memory){0};
+    if (fill(&code, device, &err) == SL_OK) {
+        size_t weights = code.memory.used_nbytes + code.mapped_nbytes, count = onednn_count(&code);
+        memory->weights_nbytes = weights > code.released_nbytes ? weights - code.released_nbytes : 0;
+        memory->arena_nbytes =
+            threads * (plan->arena_nbytes + plan->text_nbytes + code.scratch_nbytes + (64u << 10));
+        memory->library_nbytes = count ? count * (100u << 10) + (2u << 20) : 0;
+    }
+    code_clear(&code);
 }
 
 /* ---- running
@@ -204,9 +232,7 @@ static void cpu_unload(struct program *p) {
     for (unsigned i = 0; p->threads && i < p->thread_count; i++)
         if (p->threads[i].frame.plan)
             frame_close(&p->threads[i].frame, &p->code);
-    onednn_clear(&p->code);
-    arena_clear(&p->code.memory);
-    mem_free(p->code.steps);
+    code_clear(&p->code);
     mem_free(p->threads);
     mem_free(p->batches);
     mem_free(p->states);
@@ -214,21 +240,6 @@ static void cpu_unload(struct program *p) {
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->mutex);
     mem_free(p);
-}
-
-/* References first, then what is better over them. */
-static sl_status build(struct program *p, const struct device *device, sl_error *err) {
-    sl_status st = reference_fill(&p->code, err);
-    int threads = omp_get_max_threads();
-    p->code.precision = device->options.precision;
-    omp_set_num_threads(1); /* what is made now will run in one thread */
-    if (st == SL_OK && !device->options.reference)
-        st = steps_fill(&p->code, err);
-    omp_set_num_threads(threads);
-    for (size_t i = 0; st == SL_OK && i < p->code.plan->step_count; i++)
-        if (p->code.steps[i].scratch_nbytes > p->code.scratch_nbytes)
-            p->code.scratch_nbytes = p->code.steps[i].scratch_nbytes;
-    return st;
 }
 
 static sl_status open_thread(struct program *p, unsigned i, sl_error *err) {
@@ -259,14 +270,11 @@ static sl_status cpu_load(struct device *device, const struct plan *plan, struct
     p->thread_count = device->options.threads;
     p->depth = p->thread_count + 1; /* one waits, so that no thread does */
     p->code.plan = plan;
-    p->code.threads = p->thread_count;
-    p->code.scratch_nbytes = 64;
-    arena_init(&p->code.memory);
     p->threads = mem_alloc(p->thread_count, sizeof *p->threads);
     p->batches = mem_alloc(p->depth, sizeof *p->batches);
     p->states = mem_alloc(p->depth, sizeof *p->states);
     sl_status st = p->threads && p->batches && p->states
-                       ? build(p, device, err)
+                       ? fill(&p->code, device, err)
                        : error_set(err, SL_E_MEMORY, "out of memory for the program");
     for (unsigned i = 0; st == SL_OK && i < p->thread_count; i++)
         st = open_thread(p, i, err);

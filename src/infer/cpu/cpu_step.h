@@ -45,7 +45,10 @@ struct cpu_program {
     const struct row_kernels *kernels;
     struct arena memory;   /* what prepare made */
     size_t scratch_nbytes; /* of a frame */
-    size_t packed_nbytes;  /* weights that providers copied */
+    size_t packed_nbytes;  /* weights that providers copied, of these in maps of their own: */
+    size_t mapped_nbytes;
+    size_t released_nbytes; /* of the model's memory that packing makes free again */
+    bool rehearsal; /* only to learn what it would take: nothing large is copied, no code is generated */
     struct onednn *onednn; /* or NULL */
     unsigned threads;
 };
@@ -81,10 +84,8 @@ sl_status onednn_int8_take(struct cpu_program *program, size_t index, bool *take
 sl_status onednn_pool_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 sl_status onednn_attention_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
 const char *onednn_version(void);
-/* Bytes of packed weights it would keep for the plan. */
-size_t onednn_packed_nbytes(const struct plan *plan);
-/* Whether it would take the step. */
-bool onednn_takes(const struct plan *plan, size_t step);
+/* Primitives that it made. */
+size_t onednn_count(const struct cpu_program *program);
 
 /* level_steps.c: QuantizeLinear, QLinearAdd, QLinearGlobalAveragePool by our own kernels. */
 sl_status levels_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
@@ -112,7 +113,6 @@ sl_status image_take(struct cpu_program *program, size_t index, bool *taken, sl_
 
 /* recurrent_fast.c: LSTM, GRU and RNN in f32 with constant weights. */
 sl_status recurrent_fill(struct cpu_program *program, sl_error *err);
-size_t recurrent_packed_nbytes(const struct plan *plan);
 
 /* small_linear.c: products with small constant weights, in f32. `better`: its rule of choice beside oneDNN.
  */
@@ -121,6 +121,5 @@ sl_status small_linear_take(struct cpu_program *program, size_t index, bool *tak
 
 /* trees_fast.c: tree ensembles. */
 sl_status trees_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
-size_t trees_packed_nbytes(const struct plan *plan);
 
 #endif

@@ -95,9 +95,13 @@ static unsigned readers(const struct plan *plan, const char *data, size_t nbytes
 }
 
 /* The weights are packed: what they were made of need not stay in memory beside them. */
-static void release(const struct plan *plan, const void *data, size_t nbytes) {
-    graph_drop_pages(plan->graph, data, nbytes);
-    if (plan->loaded_once && readers(plan, data, nbytes) == 1)
+static void release(struct cpu_program *program, const void *data, size_t nbytes) {
+    const struct plan *plan = program->plan;
+    bool mapped = graph_drop_pages(plan->graph, data, nbytes);
+    if (mapped || !plan->loaded_once || readers(plan, data, nbytes) != 1)
+        return;
+    program->released_nbytes += nbytes;
+    if (!program->rehearsal)
         mem_discard(data, nbytes);
 }
 
@@ -109,6 +113,12 @@ dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *
     if (dnnl_memory_desc_equal(from, wanted))
         return dnnl_memory_create(&p->weights, wanted, engine, given);
     p->packed_nbytes = dnnl_memory_desc_get_size(wanted);
+    program->packed_nbytes += p->packed_nbytes;
+    program->mapped_nbytes += p->packed_nbytes;
+    if (program->rehearsal) {
+        release(program, data, dnnl_memory_desc_get_size(from));
+        return dnnl_success;
+    }
     p->packed = mem_map(p->packed_nbytes);
     dnnl_status_t st = p->packed ? dnnl_success : dnnl_out_of_memory;
     if (st == dnnl_success)
@@ -119,8 +129,7 @@ dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *
         st = reorder(engine, from, plain, wanted, p->weights);
     if (plain)
         dnnl_memory_destroy(plain);
-    release(program->plan, data, dnnl_memory_desc_get_size(from));
-    program->packed_nbytes += p->packed_nbytes;
+    release(program, data, dnnl_memory_desc_get_size(from));
     return st;
 }
 
@@ -163,11 +172,12 @@ dnnl_status_t onednn_finish(struct cpu_program *program, size_t index, struct on
     desc_ref scratchpad = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&impl);
     snprintf(p->what, sizeof p->what, "oneDNN %s", impl ? impl : "");
-    dnnl_status_t st = dnnl_primitive_create(&p->primitive, pd);
-    p->threads = mem_alloc(program->threads, sizeof *p->threads);
+    unsigned threads = program->rehearsal ? 0 : program->threads;
+    dnnl_status_t st = threads ? dnnl_primitive_create(&p->primitive, pd) : dnnl_success;
+    p->threads = mem_alloc(threads + 1, sizeof *p->threads);
     if (!p->threads)
         return dnnl_out_of_memory;
-    p->thread_count = program->threads;
+    p->thread_count = threads;
     for (unsigned i = 0; st == dnnl_success && i < p->thread_count; i++)
         st = open_thread(&p->threads[i], p, program->onednn->engine, scratchpad);
     struct cpu_step *step = &program->steps[index];
@@ -186,6 +196,14 @@ sl_status onednn_open(struct cpu_program *program, sl_error *err) {
     if (!program->onednn || dnnl_engine_create(&program->onednn->engine, dnnl_cpu, 0) != dnnl_success)
         return error_set(err, SL_E_MEMORY, "cannot open oneDNN");
     return SL_OK;
+}
+
+size_t onednn_count(const struct cpu_program *program) {
+    size_t count = 0;
+    for (const struct onednn_primitive *p = program->onednn ? program->onednn->primitives : NULL; p;
+         p = p->next)
+        count++;
+    return count;
 }
 
 static void close_primitive(struct onednn_primitive *p) {

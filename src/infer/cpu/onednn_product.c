@@ -218,17 +218,3 @@ sl_status onednn_product_take(struct cpu_program *program, size_t index, bool *t
         st = step_wants(program, index, p.residual, false, p.out, err);
     return st == SL_OK ? step_wants(program, index, p.result, true, p.out, err) : st;
 }
-
-size_t onednn_packed_nbytes(const struct plan *plan) {
-    size_t nbytes = 0;
-    struct product p;
-    for (size_t i = 0; i < plan->step_count; i++)
-        if (product_match(plan, &plan->steps[i], &p) && p.weights_data)
-            nbytes += plan->values[plan->steps[i].in[1]].nbytes;
-    return nbytes;
-}
-
-bool onednn_takes(const struct plan *plan, size_t step) {
-    struct product p;
-    return product_match(plan, &plan->steps[step], &p);
-}

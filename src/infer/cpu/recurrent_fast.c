@@ -341,20 +341,6 @@ static bool match(const struct plan *plan, const struct plan_step *s, struct can
            r->batch > 0 && r->input > 0;
 }
 
-size_t recurrent_packed_nbytes(const struct plan *plan) {
-    size_t nbytes = 0;
-    for (size_t i = 0; i < plan->step_count; i++) {
-        struct candidate c;
-        struct recurrent r;
-        if (!match(plan, &plan->steps[i], &c, &r))
-            continue;
-        size_t units = ((size_t)r.hidden + RECURRENT_UNITS - 1) / RECURRENT_UNITS * RECURRENT_UNITS;
-        nbytes +=
-            (size_t)r.directions * (size_t)r.cell * units * (size_t)(r.input + r.hidden + 2) * sizeof(float);
-    }
-    return nbytes;
-}
-
 static const struct recurrent_kernels *choose(void) {
     struct machine machine;
     machine_read(&machine);

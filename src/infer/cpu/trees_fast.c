@@ -232,28 +232,3 @@ sl_status trees_take(struct cpu_program *program, size_t index, bool *taken, sl_
     step->what = fast->kernels->name;
     return SL_OK;
 }
-
-static size_t attr_count(const struct op_call *call, const char *name) {
-    const struct attr *attr = op_attr(call, name);
-    return attr ? attr->count : 0;
-}
-
-/* Nodes, the tops of trees, and what packing leaves behind. */
-size_t trees_packed_nbytes(const struct plan *plan) {
-    size_t nbytes = 0;
-    for (size_t i = 0; i < plan->step_count; i++) {
-        const struct plan_step *s = &plan->steps[i];
-        struct op_call call = {.attrs = s->attrs, .attr_count = s->attr_count, .opset = s->opset};
-        if (s->op->run != tree_run)
-            continue;
-        const struct attr *ids = op_attr(&call, "nodes_treeids");
-        size_t trees = attr_count(&call, "tree_roots");
-        for (size_t k = 0; ids && ids->type == ATTR_INTS && k < ids->count; k++)
-            trees += k == 0 || ids->ints[k] != ids->ints[k - 1];
-        size_t nodes = attr_count(&call, "nodes_featureids") * (s->opset < 5 || ids ? 1 : 2) + trees;
-        nbytes += nodes * (sizeof(struct packed_node) + sizeof(uint32_t)) +
-                  trees * (sizeof(struct packed_top) + sizeof(struct packed_tree)) +
-                  (TREES_COLUMN_MASK + 1) * sizeof(struct tree_column);
-    }
-    return nbytes;
-}
