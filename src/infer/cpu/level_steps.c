@@ -149,7 +149,7 @@ static sl_status want_formats(struct cpu_program *program, size_t index, sl_erro
 sl_status levels_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err) {
     const struct plan_step *plan_step = &program->plan->steps[index];
     struct cpu_step *step = &program->steps[index];
-    if (!plan_step->in_count || plan_step->in[0] == PLAN_NONE)
+    if (!plan_step->in_count || plan_step->in[0] == PLAN_NONE || plan_step->out[0] == PLAN_NONE)
         return SL_OK;
     const sl_tensor *y = &program->plan->values[plan_step->out[0]].tensor;
     struct level_step s = {.kernels = level_kernels(), .sum = {.is_signed = y->dtype == SL_INT8}};
