@@ -90,7 +90,7 @@ static double age_ms(void) {
 
 static sl_status run(const char *path, enum precision precision, int64_t rows, unsigned threads,
                      double seconds, sl_error *err) {
-    struct plan_options how = {.batch = rows, .loaded_once = true};
+    struct plan_options how = {.batch = rows, .loaded_once = true, .int8 = precision == PRECISION_INT8};
     struct device_options options = {.precision = precision, .threads = threads};
     static struct device_batch batches[MOST];
     struct graph *graph;

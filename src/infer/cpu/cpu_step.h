@@ -76,6 +76,8 @@ bool levels_may_format(const struct cpu_program *program, uint32_t value);
 /* onednn.c: the library's engine, and what its primitives have in common. Primitives are made for one thread
  * each. */
 sl_status onednn_open(struct cpu_program *program, sl_error *err);
+/* Packs the weights of all primitives, on as many threads as will compute. */
+sl_status onednn_pack_all(struct cpu_program *program, sl_error *err);
 void onednn_clear(struct cpu_program *program);
 /* onednn_product.c, onednn_pool.c: take the step when they can; *taken says so. */
 sl_status onednn_product_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);

@@ -121,5 +121,5 @@ sl_status steps_fill(struct cpu_program *program, sl_error *err) {
         if (st == SL_OK && !program->steps[i].formatted)
             st = make_plain(program, i, err);
     }
-    return st;
+    return st == SL_OK ? onednn_pack_all(program, err) : st;
 }

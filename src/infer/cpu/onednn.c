@@ -55,84 +55,6 @@ struct onednn_primitive *onednn_add(struct cpu_program *program) {
     return p;
 }
 
-/* ---- weights ---- */
-
-static dnnl_status_t reorder(dnnl_engine_t engine, desc_ref from_desc, dnnl_memory_t from, desc_ref to_desc,
-                             dnnl_memory_t to) {
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_t primitive = NULL;
-    dnnl_stream_t stream = NULL;
-    dnnl_status_t st = dnnl_reorder_primitive_desc_create(&pd, from_desc, engine, to_desc, engine, NULL);
-    if (st == dnnl_success)
-        st = dnnl_primitive_create(&primitive, pd);
-    if (st == dnnl_success)
-        st = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
-    if (st == dnnl_success) {
-        dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-        st = dnnl_primitive_execute(primitive, stream, 2, args);
-        dnnl_stream_wait(stream);
-    }
-    if (stream)
-        dnnl_stream_destroy(stream);
-    if (primitive)
-        dnnl_primitive_destroy(primitive);
-    if (pd)
-        dnnl_primitive_desc_destroy(pd);
-    return st;
-}
-
-/* How many inputs of steps read any of the bytes. */
-static unsigned readers(const struct plan *plan, const char *data, size_t nbytes) {
-    unsigned count = 0;
-    for (size_t i = 0; i < plan->step_count; i++)
-        for (size_t k = 0; k < plan->steps[i].in_count; k++) {
-            const struct plan_value *v =
-                plan->steps[i].in[k] == PLAN_NONE ? NULL : &plan->values[plan->steps[i].in[k]];
-            const char *at = v ? v->tensor.data : NULL;
-            count += v && v->place == PLAN_CONST && at < data + nbytes && data < at + v->nbytes;
-        }
-    return count;
-}
-
-/* The weights are packed: what they were made of need not stay in memory beside them. */
-static void release(struct cpu_program *program, const void *data, size_t nbytes) {
-    const struct plan *plan = program->plan;
-    bool mapped = graph_drop_pages(plan->graph, data, nbytes);
-    if (mapped || !plan->loaded_once || readers(plan, data, nbytes) != 1)
-        return;
-    program->released_nbytes += nbytes;
-    if (!program->rehearsal)
-        mem_discard(data, nbytes);
-}
-
-dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *p, desc_ref from,
-                          const void *data, desc_ref wanted) {
-    dnnl_engine_t engine = program->onednn->engine;
-    void *given = (void *)(uintptr_t)data;
-    dnnl_memory_t plain = NULL;
-    if (dnnl_memory_desc_equal(from, wanted))
-        return dnnl_memory_create(&p->weights, wanted, engine, given);
-    p->packed_nbytes = dnnl_memory_desc_get_size(wanted);
-    program->packed_nbytes += p->packed_nbytes;
-    program->mapped_nbytes += p->packed_nbytes;
-    if (program->rehearsal) {
-        release(program, data, dnnl_memory_desc_get_size(from));
-        return dnnl_success;
-    }
-    p->packed = mem_map(p->packed_nbytes);
-    dnnl_status_t st = p->packed ? dnnl_success : dnnl_out_of_memory;
-    if (st == dnnl_success)
-        st = dnnl_memory_create(&plain, from, engine, given);
-    if (st == dnnl_success)
-        st = dnnl_memory_create(&p->weights, wanted, engine, p->packed);
-    if (st == dnnl_success)
-        st = reorder(engine, from, plain, wanted, p->weights);
-    if (plain)
-        dnnl_memory_destroy(plain);
-    release(program, data, dnnl_memory_desc_get_size(from));
-    return st;
-}
-
 /* ---- running ---- */
 
 static void run_primitive(const struct cpu_step *step, struct cpu_frame *frame) {
@@ -237,6 +159,7 @@ void onednn_clear(struct cpu_program *program) {
         next = p->next;
         close_primitive(p);
     }
+    onednn_pack_clear(program);
     if (program->onednn->engine)
         dnnl_engine_destroy(program->onednn->engine);
     mem_free(program->onednn);

@@ -86,9 +86,12 @@ struct onednn_primitive {
     char what[64];
 };
 
+struct onednn_packing;
+
 struct onednn {
     dnnl_engine_t engine;
     struct onednn_primitive *primitives;
+    struct onednn_packing *packings; /* still to be done */
 };
 
 /* An empty one that onednn_clear will free; NULL when out of memory. */
@@ -96,9 +99,11 @@ struct onednn_primitive *onednn_add(struct cpu_program *program);
 /* Makes the primitive of a description for all threads and hands the step to it. */
 dnnl_status_t onednn_finish(struct cpu_program *program, size_t index, struct onednn_primitive *p,
                             dnnl_primitive_desc_t pd);
-/* `data` in `from` as the primitive wants its weights. */
+/* onednn_pack.c: `data` in `from` as the primitive wants its weights. What has to be moved is moved by
+ * onednn_pack_all. */
 dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *p, desc_ref from,
                           const void *data, desc_ref wanted);
+void onednn_pack_clear(struct cpu_program *program);
 sl_status onednn_failed(dnnl_status_t status, const struct plan_step *step, sl_error *err);
 
 dnnl_data_type_t onednn_dtype(sl_dtype dtype);
