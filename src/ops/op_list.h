@@ -125,6 +125,8 @@ OP(reduce_log_sum_exp)
 OP(reduce_sum_square)
 OP(arg_max)
 OP(arg_min)
+/* topk.c */
+OP(topk)
 /* view.c */
 OP(identity)
 OP(reshape)
