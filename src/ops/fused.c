@@ -126,7 +126,8 @@ const struct op op_fused_conv = {
     .attrs = "auto_pad dilations group kernel_shape pads strides activation alpha beta",
     .infer = infer_conv,
     .prepare = convolve_prepare,
-    .run = run_conv};
+    .run = run_conv,
+    .over = 1u << 3};
 
 static sl_status infer_linear(const struct op_call *call, sl_error *err) {
     sl_status st = SL_OK;
