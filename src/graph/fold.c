@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "graph/work.h"
+#include "ops/quant.h"
 #include "ops/rules.h"
 #include "support/text.h"
 
@@ -93,12 +94,26 @@ static sl_status fold_node(struct work *w, struct work_node *node, sl_error *err
     return SL_OK;
 }
 
+/* Weights in levels wait for the pass that makes operators over levels: few of them become numbers then. */
+static bool is_waiting(const struct work *w, const struct work_node *node) {
+    return w->options->int8 && !w->options->no_passes && !strcmp(node->op->name, "DequantizeLinear") &&
+           (QUANT_BYTES & OPS_BIT(w->values[node->in[0]].tensor.dtype)) != 0;
+}
+
 sl_status work_infer(struct work *w, sl_error *err) {
     sl_status st = SL_OK;
     for (size_t i = 0; st == SL_OK && i < w->node_count; i++) {
         st = infer_node(w, &w->nodes[i], err);
-        if (st == SL_OK && is_constant(w, &w->nodes[i]))
+        if (st == SL_OK && is_constant(w, &w->nodes[i]) && !is_waiting(w, &w->nodes[i]))
             st = fold_node(w, &w->nodes[i], err);
     }
+    return st;
+}
+
+sl_status work_fold_waiting(struct work *w, sl_error *err) {
+    sl_status st = SL_OK;
+    for (size_t i = 0; st == SL_OK && i < w->node_count; i++)
+        if (!w->nodes[i].dead && is_constant(w, &w->nodes[i]))
+            st = fold_node(w, &w->nodes[i], err);
     return st;
 }

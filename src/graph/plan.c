@@ -44,7 +44,7 @@ static sl_status run_passes(struct work *w, sl_error *err) {
                                       pass_transpose,
                                       pass_dead_code,
                                       NULL};
-    static pass_fn *const first[] = {pass_identity, pass_quantized, pass_dead_code, NULL};
+    static pass_fn *const first[] = {pass_identity, pass_quantized, pass_dead_code, work_fold_waiting, NULL};
     if (w->options->no_passes)
         return SL_OK;
     sl_status st = w->options->int8 ? run_list(w, first, err) : SL_OK;

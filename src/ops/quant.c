@@ -56,6 +56,18 @@ int64_t grain_width(const struct grain *g) {
     return g->rank ? g->dims[g->rank - 1] : 1;
 }
 
+int64_t grain_alike(const struct grain *g) {
+    int64_t count = 1;
+    for (int d = g->rank - 1; d >= 0 && !g->step[d]; d--)
+        count *= g->dims[d];
+    return count;
+}
+
+int64_t grain_at(const struct grain *g, int64_t at) {
+    int64_t width = grain_width(g);
+    return grain_line(g, at / width) + grain_in(g, at % width);
+}
+
 float quant_scale(const sl_tensor *t, int64_t i) {
     return (float)element_real(t->dtype, t->data, i);
 }

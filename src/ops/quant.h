@@ -25,6 +25,9 @@ sl_status grain_read(const sl_tensor *x, const sl_tensor *param, int axis, int64
 int64_t grain_line(const struct grain *g, int64_t line);
 /* Elements of the last dim; 1 for a scalar. */
 int64_t grain_width(const struct grain *g);
+/* How many elements next to each other always share their params, and the param of element `at`. */
+int64_t grain_alike(const struct grain *g);
+int64_t grain_at(const struct grain *g, int64_t at);
 static inline int64_t grain_in(const struct grain *g, int64_t i) {
     return g->rank ? i / g->block[g->rank - 1] * g->step[g->rank - 1] : 0;
 }

@@ -84,26 +84,40 @@ static sl_status infer_dequantize(const struct op_call *call, sl_error *err) {
     return SL_OK;
 }
 
-static void dequantize_line(const struct op_call *call, const struct grain *g, int64_t at, int64_t width) {
-    const sl_tensor *x = call->in[0], *zero = op_has_in(call, 2) ? call->in[2] : NULL;
+/* Elements from `at` that share a scale and a zero. */
+static void dequantize_alike(const struct op_call *call, int64_t at, int64_t count, float scale,
+                             int64_t zero) {
+    const sl_tensor *x = call->in[0];
     sl_tensor *y = call->out[0];
-    int64_t base = grain_line(g, at / width);
-    bool real = element_kind(x->dtype) == ELEMENT_REAL;
-    for (int64_t i = 0; i < width; i++) {
-        int64_t param = base + grain_in(g, i);
-        float level = real ? (float)element_real(x->dtype, x->data, at + i)
-                           : (float)(element_index(x->dtype, x->data, at + i) - quant_zero(zero, param));
-        element_set_real(y->dtype, y->data, at + i, (double)(level * quant_scale(call->in[1], param)));
+    float *to = y->dtype == SL_FLOAT ? y->data : NULL;
+    if (to && x->dtype == SL_INT8) {
+        const int8_t *from = x->data;
+        for (int64_t i = at; i < at + count; i++)
+            to[i] = (float)(from[i] - zero) * scale;
+    } else if (to && x->dtype == SL_UINT8) {
+        const uint8_t *from = x->data;
+        for (int64_t i = at; i < at + count; i++)
+            to[i] = (float)(from[i] - zero) * scale;
+    } else {
+        bool real = element_kind(x->dtype) == ELEMENT_REAL;
+        for (int64_t i = at; i < at + count; i++) {
+            float level = real ? (float)element_real(x->dtype, x->data, i)
+                               : (float)(element_index(x->dtype, x->data, i) - zero);
+            element_set_real(y->dtype, y->data, i, (double)(level * scale));
+        }
     }
 }
 
 static void run_dequantize(const struct op_call *call) {
+    const sl_tensor *zero = op_has_in(call, 2) ? call->in[2] : NULL;
     struct grain g;
     if (read_grain(call, &g, NULL) != SL_OK)
         return;
-    int64_t width = grain_width(&g);
-    for (int64_t at = 0, n = rule_count(call->in[0]); at < n; at += width)
-        dequantize_line(call, &g, at, width);
+    int64_t width = grain_alike(&g);
+    for (int64_t at = 0, n = rule_count(call->in[0]); at < n; at += width) {
+        int64_t param = grain_at(&g, at);
+        dequantize_alike(call, at, width, quant_scale(call->in[1], param), quant_zero(zero, param));
+    }
 }
 
 #define QUANTIZE(id, op_domain, op_name, op_since, op_attrs, op_infer, op_run)                               \

@@ -113,7 +113,10 @@ static sl_status run(const char *path, enum precision precision, int64_t rows, u
         batches[i] = (struct device_batch){.input = device_cpu.slot_alloc(device, plan->input_nbytes),
                                            .output = device_cpu.slot_alloc(device, plan->output_nbytes),
                                            .row_count = rows};
-        fill(plan, batches[i].input);
+        if (i == 0)
+            fill(plan, batches[0].input);
+        else
+            memcpy(batches[i].input, batches[0].input, plan->input_nbytes);
     }
     st = device_cpu.submit(program, &batches[0], err);
     if (st == SL_OK)

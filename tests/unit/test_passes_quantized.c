@@ -54,7 +54,7 @@ static void check(const char *zero_name, const char *before, const char *after, 
     snprintf(in, sizeof in, "r,ys,%s", zero_name);
     model_node(&m, "DequantizeLinear", in, "y");
     model_output(&m, "y", SL_FLOAT, dims);
-    work_rig_open(&r, &m, 2);
+    work_rig_open_with(&r, &m, &(struct plan_options){.batch = 2, .int8 = true});
     ck_assert_str_eq(work_rig_nodes(&r), before);
     work_rig_run(&r, x, old);
     for (int i = 0; i < count; i++)
@@ -78,12 +78,16 @@ START_TEST(convolution_takes_in_a_relu) {
         model_attr_ints(&m, "pads", 4, (const int64_t[]){1, 1, 1, 1});
         model_node(&m, "Relu", "c", "h");
         if (i) /* levels below zero: the Relu is needed */
-            check("mid", "QuantizeLinear DequantizeLinear Conv Relu QuantizeLinear DequantizeLinear",
-                  "QuantizeLinear DequantizeLinear Conv Relu QuantizeLinear DequantizeLinear", "n,4,5,5",
-                  200);
+            check(
+                "mid",
+                "QuantizeLinear DequantizeLinear DequantizeLinear Conv Relu QuantizeLinear DequantizeLinear",
+                "QuantizeLinear DequantizeLinear DequantizeLinear Conv Relu QuantizeLinear DequantizeLinear",
+                "n,4,5,5", 200);
         else
-            check("yz", "QuantizeLinear DequantizeLinear Conv Relu QuantizeLinear DequantizeLinear",
-                  "QuantizeLinear QLinearConv DequantizeLinear", "n,4,5,5", 200);
+            check(
+                "yz",
+                "QuantizeLinear DequantizeLinear DequantizeLinear Conv Relu QuantizeLinear DequantizeLinear",
+                "QuantizeLinear QLinearConv DequantizeLinear", "n,4,5,5", 200);
     }
 }
 END_TEST
@@ -94,20 +98,21 @@ START_TEST(products) {
     model_attr_int(&m, "axis", 0);
     model_node(&m, "Gemm", "d,w,b", "h");
     model_attr_int(&m, "transB", 1);
-    check("mid", "QuantizeLinear DequantizeLinear Gemm QuantizeLinear DequantizeLinear",
+    check("mid", "QuantizeLinear DequantizeLinear DequantizeLinear Gemm QuantizeLinear DequantizeLinear",
           "QuantizeLinear QGemm DequantizeLinear", "n,4", 8);
     begin("n,3,4");
     model_node(&m, "DequantizeLinear", "g8,ws", "w");
     model_attr_int(&m, "axis", 1);
     model_node(&m, "MatMul", "d,w", "h");
-    check("mid", "QuantizeLinear DequantizeLinear MatMul QuantizeLinear DequantizeLinear",
+    check("mid", "QuantizeLinear DequantizeLinear DequantizeLinear MatMul QuantizeLinear DequantizeLinear",
           "QuantizeLinear QLinearMatMul DequantizeLinear", "n,3,4", 24);
     begin("n,3,4"); /* scales for rows of the weights cannot leave the sum */
     model_node(&m, "DequantizeLinear", "g8,ws", "w");
     model_attr_int(&m, "axis", 0);
     model_node(&m, "MatMul", "d,w", "h");
-    check("mid", "QuantizeLinear DequantizeLinear MatMul QuantizeLinear DequantizeLinear",
-          "QuantizeLinear DequantizeLinear MatMul QuantizeLinear DequantizeLinear", "n,3,4", 24);
+    check("mid", "QuantizeLinear DequantizeLinear DequantizeLinear MatMul QuantizeLinear DequantizeLinear",
+          "QuantizeLinear DequantizeLinear DequantizeLinear MatMul QuantizeLinear DequantizeLinear", "n,3,4",
+          24);
 }
 END_TEST
 

@@ -7,8 +7,12 @@
 #include "ops/rules.h"
 
 void work_rig_open(struct work_rig *r, struct model *m, int64_t batch) {
+    work_rig_open_with(r, m, &(struct plan_options){.batch = batch});
+}
+
+void work_rig_open_with(struct work_rig *r, struct model *m, const struct plan_options *options) {
     sl_error err;
-    *r = (struct work_rig){.options = {.batch = batch}};
+    *r = (struct work_rig){.options = *options};
     arena_init(&r->arena);
     r->graph = model_load(m, &err);
     ck_assert_msg(r->graph != NULL, "%s", err.text);

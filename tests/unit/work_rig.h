@@ -15,6 +15,7 @@ struct work_rig {
 
 /* Shapes are known and constants folded. */
 void work_rig_open(struct work_rig *r, struct model *m, int64_t batch);
+void work_rig_open_with(struct work_rig *r, struct model *m, const struct plan_options *options);
 void work_rig_close(struct work_rig *r);
 /* Live nodes, as "Conv Relu Gemm". */
 const char *work_rig_nodes(const struct work_rig *r);

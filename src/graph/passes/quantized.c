@@ -12,12 +12,6 @@
 #include "ops/quant.h"
 #include "support/mem.h"
 
-struct quantized {
-    struct match *m;
-    uint32_t *folded; /* of a value: the dead DequantizeLinear that made this constant, or GRAPH_NONE */
-    size_t folded_count;
-};
-
 /* A value as levels. */
 struct levels {
     uint32_t x, scale, zero; /* the zero may be GRAPH_NONE */
@@ -29,11 +23,8 @@ static bool is_byte(const struct match *m, uint32_t value) {
     return (QUANT_BYTES & OPS_BIT(match_tensor(m, value)->dtype)) != 0;
 }
 
-static bool read_levels(const struct quantized *q, uint32_t value, struct levels *l) {
-    struct match *m = q->m;
+static bool read_levels(struct match *m, uint32_t value, struct levels *l) {
     const struct work_node *node = match_maker(m, value, "DequantizeLinear");
-    if (!node && value < q->folded_count && q->folded[value] != GRAPH_NONE)
-        node = &m->w->nodes[q->folded[value]];
     if (!node || match_attr_int(node, "block_size", 0) || !is_byte(m, node->in[0]) ||
         !match_is_constant(m, node->in[1]) || match_tensor(m, value)->dtype != SL_FLOAT)
         return false;
@@ -129,13 +120,12 @@ static bool become(struct match *m, struct work_node *q, const struct work_node 
 }
 
 /* Conv, Gemm, MatMul. */
-static bool take_product(const struct quantized *p, struct work_node *q, const struct work_node *node,
+static bool take_product(struct match *m, struct work_node *q, const struct work_node *node,
                          struct levels *y) {
-    struct match *m = p->m;
     struct levels x, w;
     uint32_t bias;
     bool conv = match_is(node, "Conv"), gemm = match_is(node, "Gemm"), transposed = false;
-    if (!read_levels(p, node->in[0], &x) || !read_levels(p, node->in[1], &w) || !x.one)
+    if (!read_levels(m, node->in[0], &x) || !read_levels(m, node->in[1], &w) || !x.one)
         return true;
     if (gemm) {
         transposed = match_attr_int(node, "transB", 0) != 0;
@@ -160,11 +150,9 @@ static bool take_product(const struct quantized *p, struct work_node *q, const s
            match_rewrite(m, q, "com.microsoft", "QGemm", 1, of_gemm, 9);
 }
 
-static bool take_sum(const struct quantized *p, struct work_node *q, const struct work_node *node,
-                     struct levels *y) {
-    struct match *m = p->m;
+static bool take_sum(struct match *m, struct work_node *q, const struct work_node *node, struct levels *y) {
     struct levels a, b;
-    if (!read_levels(p, node->in[0], &a) || !read_levels(p, node->in[1], &b) || !a.one || !b.one ||
+    if (!read_levels(m, node->in[0], &a) || !read_levels(m, node->in[1], &b) || !a.one || !b.one ||
         match_tensor(m, a.x)->dtype != match_tensor(m, b.x)->dtype ||
         match_tensor(m, a.x)->dtype != match_tensor(m, y->x)->dtype)
         return true;
@@ -174,13 +162,11 @@ static bool take_sum(const struct quantized *p, struct work_node *q, const struc
     return become(m, q, node, "com.microsoft", match_is(node, "Add") ? "QLinearAdd" : "QLinearMul", 1, in, 8);
 }
 
-static bool take_unary(const struct quantized *p, struct work_node *q, const struct work_node *node,
-                       struct levels *y) {
+static bool take_unary(struct match *m, struct work_node *q, const struct work_node *node, struct levels *y) {
     static const char *const names[][2] = {{"GlobalAveragePool", "QLinearGlobalAveragePool"},
                                            {"AveragePool", "QLinearAveragePool"},
                                            {"Sigmoid", "QLinearSigmoid"},
                                            {"LeakyRelu", "QLinearLeakyRelu"}};
-    struct match *m = p->m;
     struct levels x;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!match_is(node, names[i][0]))
@@ -188,7 +174,7 @@ static bool take_unary(const struct quantized *p, struct work_node *q, const str
         bool dilated =
             i == 1 &&
             op_attr(&(struct op_call){.attrs = node->attrs, .attr_count = node->attr_count}, "dilations");
-        if (dilated || !read_levels(p, node->in[0], &x) || !x.one)
+        if (dilated || !read_levels(m, node->in[0], &x) || !x.one)
             return true;
         if (!need_zero(m, &x) || !need_zero(m, y))
             return false;
@@ -200,15 +186,14 @@ static bool take_unary(const struct quantized *p, struct work_node *q, const str
 
 #define MOST_JOINED 64
 
-static bool take_concat(const struct quantized *p, struct work_node *q, const struct work_node *node,
+static bool take_concat(struct match *m, struct work_node *q, const struct work_node *node,
                         struct levels *y) {
-    struct match *m = p->m;
     uint32_t in[2 + 3 * MOST_JOINED] = {y->scale};
     if (node->in_count > MOST_JOINED)
         return true;
     for (size_t i = 0; i < node->in_count; i++) {
         struct levels x;
-        if (!read_levels(p, node->in[i], &x) || !x.one)
+        if (!read_levels(m, node->in[i], &x) || !x.one)
             return true;
         if (!need_zero(m, &x))
             return false;
@@ -230,19 +215,18 @@ static bool is_mover(const struct work_node *node) {
     return false;
 }
 
-static bool take_mover(const struct quantized *p, struct work_node *q, const struct work_node *node,
+static bool take_mover(struct match *m, struct work_node *q, const struct work_node *node,
                        const struct levels *y) {
     struct levels x;
     uint32_t in[8];
-    if (node->in_count > 8 || !read_levels(p, node->in[0], &x) || !same_levels(p->m, &x, y))
+    if (node->in_count > 8 || !read_levels(m, node->in[0], &x) || !same_levels(m, &x, y))
         return true;
     memcpy(in, node->in, node->in_count * sizeof *in);
     in[0] = x.x;
-    return become(p->m, q, node, "", node->op->name, node->opset, in, node->in_count);
+    return become(m, q, node, "", node->op->name, node->opset, in, node->in_count);
 }
 
-static bool take(const struct quantized *p, struct work_node *q) {
-    struct match *m = p->m;
+static bool take(struct match *m, struct work_node *q) {
     struct levels y = {.x = q->out[0], .scale = q->in[1], .zero = match_in(q, 2), .one = true};
     if (!is_byte(m, y.x) || !match_is_constant(m, y.scale) || rule_count(match_tensor(m, y.scale)) != 1 ||
         (y.zero != GRAPH_NONE && !match_is_constant(m, y.zero)))
@@ -253,36 +237,19 @@ static bool take(const struct quantized *p, struct work_node *q) {
     if (!node || *node->op->domain)
         return true;
     if (match_is(node, "Conv") || match_is(node, "Gemm") || match_is(node, "MatMul"))
-        return take_product(p, q, node, &y);
+        return take_product(m, q, node, &y);
     if (match_is(node, "Add") || match_is(node, "Mul"))
-        return take_sum(p, q, node, &y);
+        return take_sum(m, q, node, &y);
     if (match_is(node, "Concat"))
-        return take_concat(p, q, node, &y);
-    return is_mover(node) ? take_mover(p, q, node, &y) : take_unary(p, q, node, &y);
-}
-
-static bool find_folded(struct quantized *p, const struct work *w) {
-    p->folded_count = w->value_count;
-    p->folded = mem_alloc(w->value_count + 1, sizeof *p->folded);
-    for (size_t i = 0; p->folded && i < w->value_count; i++)
-        p->folded[i] = GRAPH_NONE;
-    for (uint32_t i = 0; p->folded && i < w->node_count; i++)
-        if (w->nodes[i].dead && !*w->nodes[i].op->domain &&
-            !strcmp(w->nodes[i].op->name, "DequantizeLinear") && w->values[w->nodes[i].out[0]].constant)
-            p->folded[w->nodes[i].out[0]] = i;
-    return p->folded != NULL;
+        return take_concat(m, q, node, &y);
+    return is_mover(node) ? take_mover(m, q, node, &y) : take_unary(m, q, node, &y);
 }
 
 sl_status pass_quantized(struct work *w, sl_error *err) {
     struct match m;
-    struct quantized p = {.m = &m};
     bool ok = match_open(&m, w, err);
-    if (ok && !find_folded(&p, w))
-        match_fail(&m);
-    ok = m.status == SL_OK;
     for (size_t i = 0; ok && i < w->node_count; i++)
         if (match_is(&w->nodes[i], "QuantizeLinear"))
-            ok = take(&p, &w->nodes[i]);
-    mem_free(p.folded);
+            ok = take(&m, &w->nodes[i]);
     return match_close(&m);
 }
