@@ -20,6 +20,7 @@ static sl_status read_tensor(struct data_set *set, const char *path, sl_tensor *
     set->files[set->file_count] = data;
     set->sizes[set->file_count++] = nbytes;
     st = import_tensor(&im, wire_over(data, nbytes), tensor, &name, err);
+    import_copy_all(&im);
     if (st != SL_OK)
         error_append(err, " (in '%s')", text_quote(path));
     return st;

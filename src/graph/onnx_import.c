@@ -272,6 +272,8 @@ static sl_status import_model(struct importer *im, sl_error *err) {
         st = import_order(im, err);
     if (st == SL_OK)
         st = import_operators(im, err);
+    if (st == SL_OK)
+        import_copy_all(im);
     return st == SL_OK ? finish(im, err) : st;
 }
 

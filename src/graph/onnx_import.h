@@ -44,6 +44,7 @@ struct importer {
     size_t attr_count, edge_count;
     struct opset *opsets;
     size_t opset_count;
+    struct import_copy *copies; /* of weights, yet to be made */
 };
 
 /* The number of a value by name, made when new. GRAPH_NONE in *value for the empty name. */
@@ -56,6 +57,10 @@ sl_status import_made(struct importer *im, uint32_t value, uint32_t maker, sl_er
 /* A TensorProto. Data points into the file where it is aligned, else to a copy; it is never NULL. */
 sl_status import_tensor(struct importer *im, struct wire w, sl_tensor *tensor, sl_string *name,
                         sl_error *err);
+/* Copies weights out of the file: at once, or, when they are many bytes, in import_copy_all. False when out of
+ * memory. onnx_copy.c */
+bool import_copy(struct importer *im, void *to, const void *from, size_t nbytes);
+void import_copy_all(struct importer *im);
 /* An AttributeProto. */
 sl_status import_attr(struct importer *im, struct wire w, struct attr *attr, sl_error *err);
 /* A NodeProto as node `index`. `is_constant` is set when it was a Constant, which becomes a value and no

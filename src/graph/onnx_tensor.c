@@ -158,12 +158,7 @@ static sl_status use_bytes(struct importer *im, const void *data, size_t nbytes,
         return SL_OK;
     }
     t->data = arena_alloc(im->arena, nbytes ? nbytes : 1, 1);
-    if (!t->data)
-        return out_of_memory(err);
-    if (nbytes)
-        memcpy(t->data, data, nbytes);
-    mem_discard(data, nbytes); /* what was read from the file for it */
-    return SL_OK;
+    return t->data && import_copy(im, t->data, data, nbytes) ? SL_OK : out_of_memory(err);
 }
 
 /* Number `i` of a typed list into the tensor. */

@@ -56,8 +56,8 @@ struct op_call work_call(struct work *w, const struct work_node *node);
 
 /* Dims of the model's inputs, without those still open: by --dim, by the batch, by the chain. shapes.c */
 sl_status work_bind_inputs(struct work *w, sl_error *err);
-/* Infers every shape and folds what is constant; with plan_options.int8, DequantizeLinear of bytes is left for
- * work_fold_waiting, which comes after the pass that looks for it. fold.c */
+/* Infers every shape and folds what is constant; with plan_options.int8, DequantizeLinear of bytes is left
+ * for work_fold_waiting, which comes after the pass that looks for it. fold.c */
 sl_status work_infer(struct work *w, sl_error *err);
 sl_status work_fold_waiting(struct work *w, sl_error *err);
 

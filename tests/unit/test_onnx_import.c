@@ -83,6 +83,40 @@ START_TEST(weights_are_in_place_or_aligned) {
 }
 END_TEST
 
+/* Many bytes are copied at the end, by several threads. */
+START_TEST(large_weights_are_copied_too) {
+    enum { TENSORS = 9, COUNT = 40000 };
+    static float data[TENSORS][COUNT];
+    struct model m;
+    sl_error err;
+    small(&m);
+    for (int i = 0; i < TENSORS; i++) {
+        char name[16] = "wwwwwwwwwwwww";
+        name[i + 2] = 0; /* each begins at another distance from the file's begin */
+        for (int k = 0; k < COUNT; k++)
+            data[i][k] = (float)(i * COUNT + k);
+        model_floats(&m, name, "40000", data[i]);
+    }
+    struct graph *g = model_load(&m, &err);
+    ck_assert_msg(g != NULL, "%s", err.text);
+    int seen = 0, copied = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const struct graph_value *v = &g->values[i];
+        if (!v->constant || v->tensor.dims[0] != COUNT)
+            continue;
+        bool inside = (const char *)v->tensor.data >= (const char *)g->file &&
+                      (const char *)v->tensor.data < (const char *)g->file + g->file_nbytes;
+        ck_assert_mem_eq(v->tensor.data, data[strlen(v->name) - 2], sizeof data[0]);
+        seen++;
+        copied += !inside;
+    }
+    ck_assert_int_eq(seen, TENSORS);
+    ck_assert_int_ge(copied, 2);
+    graph_close(g);
+    model_end(&m);
+}
+END_TEST
+
 START_TEST(typed_lists_are_read) {
     struct model m;
     struct buf tensor;
@@ -606,6 +640,7 @@ int main(void) {
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_small_model_loads);
     tcase_add_test(t, weights_are_in_place_or_aligned);
+    tcase_add_test(t, large_weights_are_copied_too);
     tcase_add_test(t, typed_lists_are_read);
     tcase_add_test(t, wrong_weights_are_refused);
     tcase_add_test(t, an_empty_tensor_is_fine);
