@@ -1,6 +1,7 @@
 /* blocks.c: DepthToSpace and SpaceToDepth: each is a transpose of six dims. */
 #include <string.h>
 
+#include "ops/move.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 #include "ops/strided.h"
@@ -17,26 +18,21 @@
                                .infer = infer_##id,                                                          \
                                .run = run_##id};
 
-struct blocks {
-    int64_t dims[6], from[6];
-};
-
-/* In the order of the output; `from` are strides in the input. */
-static struct blocks find_blocks(const struct op_call *call, bool to_space) {
+struct move_blocks move_find_blocks(const struct op_call *call, bool to_space) {
     const sl_tensor *x = call->in[0];
     int64_t b = op_attr_int(call, "blocksize", 1), w = x->dims[3], plane = x->dims[2] * w;
     if (to_space) { /* [n, c, h, b, w, b] */
         int64_t c = x->dims[1] / (b * b);
         bool crd = op_attr_is(call, "mode", "CRD", "DCR");
         int64_t channel = crd ? b * b * plane : plane, y = crd ? b * plane : b * c * plane;
-        return (struct blocks){{x->dims[0], c, x->dims[2], b, w, b},
-                               {x->dims[1] * plane, channel, w, y, 1, crd ? plane : c * plane}};
+        return (struct move_blocks){{x->dims[0], c, x->dims[2], b, w, b},
+                                    {x->dims[1] * plane, channel, w, y, 1, crd ? plane : c * plane}};
     }
     if (op_attr_is(call, "mode", "CRD", "DCR"))
-        return (struct blocks){{x->dims[0], x->dims[1], b, b, x->dims[2] / b, w / b},
-                               {x->dims[1] * plane, plane, w, 1, b * w, b}};
-    return (struct blocks){{x->dims[0], b, b, x->dims[1], x->dims[2] / b, w / b},
-                           {x->dims[1] * plane, w, 1, plane, b * w, b}};
+        return (struct move_blocks){{x->dims[0], x->dims[1], b, b, x->dims[2] / b, w / b},
+                                    {x->dims[1] * plane, plane, w, 1, b * w, b}};
+    return (struct move_blocks){{x->dims[0], b, b, x->dims[1], x->dims[2] / b, w / b},
+                                {x->dims[1] * plane, w, 1, plane, b * w, b}};
 }
 
 static sl_status infer_blocks(const struct op_call *call, bool to_space, sl_error *err) {
@@ -58,7 +54,7 @@ static sl_status infer_blocks(const struct op_call *call, bool to_space, sl_erro
 }
 
 static void run_blocks(const struct op_call *call, bool to_space) {
-    struct blocks blocks = find_blocks(call, to_space);
+    struct move_blocks blocks = move_find_blocks(call, to_space);
     sl_tensor shape = {.rank = 6};
     int64_t to[SL_MAX_RANK];
     memcpy(shape.dims, blocks.dims, sizeof blocks.dims);

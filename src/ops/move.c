@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/element.h"
+#include "ops/move.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 #include "ops/strided.h"
@@ -20,7 +21,7 @@
                                .run = run_##id};
 
 /* Transpose */
-static sl_status read_perm(const struct op_call *call, int *perm, sl_error *err) {
+sl_status move_read_perm(const struct op_call *call, int *perm, sl_error *err) {
     int count, rank = call->in[0]->rank;
     sl_status st = rule_axes(call, SIZE_MAX, "perm", rank, perm, &count, err);
     if (st == SL_OK && count >= 0 && count != rank)
@@ -34,7 +35,7 @@ static sl_status infer_transpose(const struct op_call *call, sl_error *err) {
     int perm[SL_MAX_RANK];
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
     if (st == SL_OK)
-        st = read_perm(call, perm, err);
+        st = move_read_perm(call, perm, err);
     if (st != SL_OK)
         return st;
     rule_like(call, 0);
@@ -46,7 +47,7 @@ static sl_status infer_transpose(const struct op_call *call, sl_error *err) {
 static void run_transpose(const struct op_call *call) {
     int perm[SL_MAX_RANK];
     int64_t x[SL_MAX_RANK], from[SL_MAX_RANK], to[SL_MAX_RANK];
-    if (read_perm(call, perm, NULL) != SL_OK)
+    if (move_read_perm(call, perm, NULL) != SL_OK)
         return;
     const sl_tensor *out = call->out[0];
     strided_dense(call->in[0], x);
@@ -135,7 +136,7 @@ static sl_status infer_split(const struct op_call *call, sl_error *err) {
 }
 
 /* Where output i begins along the axis: an output that nobody reads has no shape, so sizes are read again. */
-static int64_t split_size(const struct op_call *call, size_t i, int axis) {
+int64_t move_split_size(const struct op_call *call, size_t i, int axis) {
     const struct attr *sizes = op_attr(call, "split");
     if (call->out[i])
         return call->out[i]->dims[axis];
@@ -154,7 +155,7 @@ static void run_split(const struct op_call *call) {
     size_t inner = (size_t)rule_product(x, axis + 1, x->rank) * strided_nbytes(x);
     size_t line = (size_t)x->dims[axis] * inner, start = 0;
     for (size_t i = 0; i < call->out_count; i++) {
-        size_t slab = (size_t)split_size(call, i, axis) * inner;
+        size_t slab = (size_t)move_split_size(call, i, axis) * inner;
         for (int64_t row = 0; call->out[i] && slab && row < rule_product(x, 0, axis); row++)
             memcpy((char *)call->out[i]->data + (size_t)row * slab,
                    (const char *)x->data + (size_t)row * line + start, slab);
@@ -164,16 +165,13 @@ static void run_split(const struct op_call *call) {
 
 MOVE(split, "Split", 1, 2, -1, "axis split num_outputs")
 
-/* Slice: a start and a step for each dim. */
-struct cut {
-    int64_t start[SL_MAX_RANK], step[SL_MAX_RANK], size[SL_MAX_RANK];
-};
+/* Slice */
 
 static int64_t clamp_index(int64_t x, int64_t low, int64_t high) {
     return x < low ? low : x > high ? high : x;
 }
 
-static sl_status read_cut(const struct op_call *call, struct cut *cut, sl_error *err) {
+sl_status move_read_cut(const struct op_call *call, struct move_cut *cut, sl_error *err) {
     const sl_tensor *x = call->in[0];
     int64_t starts[SL_MAX_RANK], ends[SL_MAX_RANK], steps[SL_MAX_RANK];
     int axes[SL_MAX_RANK], count, end_count, axis_count, step_count;
@@ -211,10 +209,10 @@ static sl_status read_cut(const struct op_call *call, struct cut *cut, sl_error 
 }
 
 static sl_status infer_slice(const struct op_call *call, sl_error *err) {
-    struct cut cut;
+    struct move_cut cut;
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
     if (st == SL_OK)
-        st = read_cut(call, &cut, err);
+        st = move_read_cut(call, &cut, err);
     if (st == SL_OK)
         rule_set(call->out[0], call->in[0]->dtype, call->in[0]->rank, cut.size);
     return st;
@@ -222,9 +220,9 @@ static sl_status infer_slice(const struct op_call *call, sl_error *err) {
 
 static void run_slice(const struct op_call *call) {
     const sl_tensor *x = call->in[0], *y = call->out[0];
-    struct cut cut;
+    struct move_cut cut;
     int64_t from[SL_MAX_RANK], to[SL_MAX_RANK], first = 0;
-    if (read_cut(call, &cut, NULL) != SL_OK || !rule_count(y))
+    if (move_read_cut(call, &cut, NULL) != SL_OK || !rule_count(y))
         return;
     strided_dense(x, from);
     strided_dense(y, to);

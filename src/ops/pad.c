@@ -2,30 +2,24 @@
 #include <string.h>
 
 #include "ops/element.h"
+#include "ops/move.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
 
-enum fill { FILL_CONSTANT, FILL_EDGE, FILL_REFLECT, FILL_WRAP };
-
-struct padding {
-    int64_t begin[SL_MAX_RANK], end[SL_MAX_RANK];
-    enum fill fill;
-};
-
-static sl_status read_fill(const struct op_call *call, enum fill *fill, sl_error *err) {
+static sl_status read_fill(const struct op_call *call, enum move_fill *fill, sl_error *err) {
     static const char *const names[] = {"constant", "edge", "reflect", "wrap"};
     for (int i = 0; i < 4; i++)
         if (op_attr_is(call, "mode", names[i], "constant")) {
-            *fill = (enum fill)i;
+            *fill = (enum move_fill)i;
             return SL_OK;
         }
     return error_set(err, SL_E_MODEL, "attribute 'mode' is none of constant, edge, reflect, wrap");
 }
 
-static sl_status read_padding(const struct op_call *call, struct padding *p, sl_error *err) {
+sl_status move_read_padding(const struct op_call *call, struct move_padding *p, sl_error *err) {
     int64_t pads[2 * SL_MAX_RANK];
     int axes[SL_MAX_RANK], count, axis_count = -1, rank = call->in[0]->rank;
-    *p = (struct padding){.fill = FILL_CONSTANT};
+    *p = (struct move_padding){.fill = FILL_CONSTANT};
     sl_status st = rule_ints(call, 1, "pads", pads, 2 * SL_MAX_RANK, &count, err);
     if (st == SL_OK)
         st = rule_axes(call, 3, NULL, rank, axes, &axis_count, err);
@@ -48,14 +42,14 @@ static sl_status read_padding(const struct op_call *call, struct padding *p, sl_
 }
 
 static sl_status infer(const struct op_call *call, sl_error *err) {
-    struct padding p;
+    struct move_padding p;
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
     if (st == SL_OK && op_has_in(call, 2))
         st = rule_same_dtype(call, 0, 2, err);
     if (st == SL_OK && op_has_in(call, 2) && rule_count(call->in[2]) != 1)
         st = error_set(err, SL_E_MODEL, "input 2 must be one value");
     if (st == SL_OK)
-        st = read_padding(call, &p, err);
+        st = move_read_padding(call, &p, err);
     if (st != SL_OK)
         return st;
     rule_like(call, 0);
@@ -65,7 +59,7 @@ static sl_status infer(const struct op_call *call, sl_error *err) {
 }
 
 /* The index in the input, or -1 for the constant. */
-static int64_t source(int64_t i, int64_t size, enum fill fill) {
+static int64_t source(int64_t i, int64_t size, enum move_fill fill) {
     if (i >= 0 && i < size)
         return i;
     if (fill == FILL_CONSTANT)
@@ -79,10 +73,10 @@ static int64_t source(int64_t i, int64_t size, enum fill fill) {
 
 static void run(const struct op_call *call) {
     const sl_tensor *x = call->in[0], *y = call->out[0];
-    struct padding p;
+    struct move_padding p;
     char constant[16] = {0};
     size_t nbytes = sl_dtype_nbits(x->dtype) / 8;
-    if (read_padding(call, &p, NULL) != SL_OK)
+    if (move_read_padding(call, &p, NULL) != SL_OK)
         return;
     if (op_has_in(call, 2))
         memcpy(constant, call->in[2]->data, nbytes);

@@ -8,16 +8,6 @@
 
 enum pool { POOL_MAX, POOL_AVERAGE, POOL_LP };
 
-static sl_status read_window(const struct op_call *call, struct window *w, sl_error *err) {
-    int64_t kernel[WINDOW_DIMS];
-    int count;
-    sl_status st = rule_ints(call, SIZE_MAX, "kernel_shape", kernel, WINDOW_DIMS, &count, err);
-    if (st == SL_OK && count != call->in[0]->rank - 2)
-        st = error_set(err, SL_E_MODEL, "attribute 'kernel_shape' has %d numbers, the input %d dims", count,
-                       call->in[0]->rank);
-    return st == SL_OK ? window_read(call, kernel, op_attr_int(call, "ceil_mode", 0) != 0, w, err) : st;
-}
-
 /* A global pool's window is the whole image. */
 static sl_status read_global(const struct op_call *call, struct window *w, sl_error *err) {
     if (call->in[0]->rank < 3 || call->in[0]->rank > 2 + WINDOW_DIMS)
@@ -40,14 +30,14 @@ static sl_status infer_window(const struct op_call *call, const struct window *w
 
 static sl_status infer_max(const struct op_call *call, sl_error *err) {
     struct window w;
-    sl_status st = read_window(call, &w, err);
+    sl_status st = window_read_pool(call, &w, err);
     unsigned set = OPS_REALS | OPS_BIT(SL_INT8) | OPS_BIT(SL_UINT8);
     return st == SL_OK ? infer_window(call, &w, set, err) : st;
 }
 
 static sl_status infer_real(const struct op_call *call, sl_error *err) {
     struct window w;
-    sl_status st = read_window(call, &w, err);
+    sl_status st = window_read_pool(call, &w, err);
     return st == SL_OK ? infer_window(call, &w, OPS_REALS, err) : st;
 }
 
@@ -134,7 +124,7 @@ OPS_INLINE void pool_all(sl_dtype dtype, const struct op_call *call, const struc
 static void run_max(const struct op_call *call) {
     struct window w;
     sl_dtype dtype = call->in[0]->dtype;
-    if (read_window(call, &w, NULL) != SL_OK)
+    if (window_read_pool(call, &w, NULL) != SL_OK)
         return;
     if (dtype == SL_INT8)
         pool_all(SL_INT8, call, &w, POOL_MAX);
@@ -150,8 +140,8 @@ static void run_max(const struct op_call *call) {
             ELEMENT_DISPATCH_REAL(call->in[0]->dtype, pool_all, call, &w, pool);                             \
     }
 
-RUN_POOL(average, read_window, POOL_AVERAGE)
-RUN_POOL(lp, read_window, POOL_LP)
+RUN_POOL(average, window_read_pool, POOL_AVERAGE)
+RUN_POOL(lp, window_read_pool, POOL_LP)
 RUN_POOL(global_max, read_global, POOL_MAX)
 RUN_POOL(global_average, read_global, POOL_AVERAGE)
 RUN_POOL(global_lp, read_global, POOL_LP)

@@ -4,6 +4,7 @@
 
 #include "ops/element.h"
 #include "ops/ops.h"
+#include "ops/reduce.h"
 #include "ops/rules.h"
 
 enum reduction {
@@ -19,13 +20,7 @@ enum reduction {
     REDUCE_SUM_SQUARE
 };
 
-/* Which dims go, and the strides of those that go and those that stay. */
-struct reduced {
-    bool gone[SL_MAX_RANK];
-    bool nothing; /* no axes and noop_with_empty_axes: the input as it is */
-};
-
-static sl_status read_axes(const struct op_call *call, struct reduced *r, sl_error *err) {
+sl_status reduce_read_axes(const struct op_call *call, struct reduced *r, sl_error *err) {
     int axes[SL_MAX_RANK], count, rank = call->in[0]->rank;
     sl_status st = rule_axes(call, 1, "axes", rank, axes, &count, err);
     if (st != SL_OK)
@@ -42,7 +37,7 @@ static sl_status infer_kind(const struct op_call *call, unsigned set, sl_error *
     struct reduced r;
     sl_status st = rule_dtype(call, 0, set, err);
     if (st == SL_OK)
-        st = read_axes(call, &r, err);
+        st = reduce_read_axes(call, &r, err);
     if (st != SL_OK)
         return st;
     const sl_tensor *x = call->in[0];
@@ -193,7 +188,7 @@ static void reduce_integer(const struct op_call *call, const struct reduced *r, 
 
 OPS_INLINE void reduce(const struct op_call *call, enum reduction how) {
     struct reduced r;
-    if (read_axes(call, &r, NULL) != SL_OK)
+    if (reduce_read_axes(call, &r, NULL) != SL_OK)
         return;
     if (element_kind(call->in[0]->dtype) != ELEMENT_REAL)
         reduce_integer(call, &r, how);

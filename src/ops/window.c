@@ -89,6 +89,16 @@ sl_status window_read(const struct op_call *call, const int64_t *kernel, bool ce
     return st;
 }
 
+sl_status window_read_pool(const struct op_call *call, struct window *w, sl_error *err) {
+    int64_t kernel[WINDOW_DIMS];
+    int count;
+    sl_status st = rule_ints(call, SIZE_MAX, "kernel_shape", kernel, WINDOW_DIMS, &count, err);
+    if (st == SL_OK && count != call->in[0]->rank - 2)
+        st = error_set(err, SL_E_MODEL, "attribute 'kernel_shape' has %d numbers, the input %d dims", count,
+                       call->in[0]->rank);
+    return st == SL_OK ? window_read(call, kernel, op_attr_int(call, "ceil_mode", 0) != 0, w, err) : st;
+}
+
 /* Padding that a transposed window needs to come to `wish`; what is missing stays zero at the end. */
 static void place_transposed(struct window *w, int d, int64_t full, int64_t wish, bool upper) {
     int64_t total = full > wish ? full - wish : 0;

@@ -18,6 +18,9 @@ struct window {
 sl_status window_read(const struct op_call *call, const int64_t *kernel, bool ceil_mode, struct window *w,
                       sl_error *err);
 
+/* MaxPool, AveragePool, LpPool: the kernel and ceil_mode are attributes too. */
+sl_status window_read_pool(const struct op_call *call, struct window *w, sl_error *err);
+
 /* The same for ConvTranspose, where a window stands around each input position and the output is what they
  * cover: in[d] positions, out[d] = (in - 1) * stride + (kernel - 1) * dilation + 1 less the padding, with the
  * attributes output_padding and output_shape. */
