@@ -57,8 +57,8 @@ sl_status import_made(struct importer *im, uint32_t value, uint32_t maker, sl_er
 /* A TensorProto. Data points into the file where it is aligned, else to a copy; it is never NULL. */
 sl_status import_tensor(struct importer *im, struct wire w, sl_tensor *tensor, sl_string *name,
                         sl_error *err);
-/* Copies weights out of the file: at once, or, when they are many bytes, in import_copy_all. False when out of
- * memory. onnx_copy.c */
+/* Copies weights out of the file: at once, or, when they are many bytes, in import_copy_all. False when out
+ * of memory. onnx_copy.c */
 bool import_copy(struct importer *im, void *to, const void *from, size_t nbytes);
 void import_copy_all(struct importer *im);
 /* An AttributeProto. */
