@@ -16,6 +16,20 @@ int64_t graph_fixed_batch(const struct graph *graph) {
     return batch;
 }
 
+/* A model with a state of its own shape (a streaming one, say) has no batch of records. */
+static sl_status check_one_batch(const struct graph *graph, int64_t batch, sl_error *err) {
+    for (size_t i = 0; batch && i < graph->input_count; i++) {
+        const struct graph_value *v = &graph->values[graph->inputs[i]];
+        if (v->has_shape && v->tensor.rank > 0 && v->tensor.dims[0] > 0 && v->tensor.dims[0] != batch)
+            return error_set(
+                err, SL_E_MODEL,
+                "the first dimension of every input must be the batch, but model '%s' has %lld in input "
+                "'%s' and %lld in another",
+                text_quote(graph->path), (long long)v->tensor.dims[0], text_quote(v->name), (long long)batch);
+    }
+    return SL_OK;
+}
+
 /* A symbol and what it stands for. */
 struct binding {
     const char *name;
@@ -57,7 +71,7 @@ static sl_status choose_batch(struct work *w, sl_error *err) {
         return error_set(err, SL_E_MODEL, "model '%s' is made for batches of %lld, not of %lld",
                          text_quote(w->graph->path), (long long)fixed, (long long)asked);
     w->batch = asked ? asked : fixed ? fixed : 1;
-    return SL_OK;
+    return w->options->free_rows ? SL_OK : check_one_batch(w->graph, fixed, err);
 }
 
 /* The rows a chain gives, in the layout of the model's input. */

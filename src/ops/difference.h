@@ -11,7 +11,7 @@ struct difference {
     int64_t first;    /* the first of them, or -1 */
     double got, want; /* there */
     double max_abs;   /* over finite elements */
-    double max_rel;   /* max_abs over the largest expected magnitude; 0 where that is 0 */
+    double max_rel;   /* max_abs over the largest expected magnitude, as below */
     int64_t rows,
         top1_same; /* rows whose largest element stands at the same place; rows 0: not a table of scores */
 };
@@ -20,7 +20,8 @@ struct difference {
  * another order differ by that much. 0 for integers, bool and text, which must be equal. */
 double difference_tolerance(sl_dtype dtype);
 
-/* An element is within when it equals, both are NaN, or |got - want| <= tolerance * the largest |want|. */
+/* An element is within when it equals, both are NaN, or |got - want| <= tolerance * the largest |want|,
+ * but at least 1/256. */
 void difference_measure(const sl_tensor *got, const sl_tensor *want, double tolerance, struct difference *d);
 
 #endif

@@ -73,6 +73,17 @@ START_TEST(a_fixed_batch_stays) {
 }
 END_TEST
 
+START_TEST(a_state_of_its_own_shape_is_refused) {
+    struct model m;
+    model_begin(&m);
+    model_input(&m, "x", SL_FLOAT, "1,3");
+    model_input(&m, "state", SL_FLOAT, "2,3");
+    model_node(&m, "Add", "x,state", "y");
+    model_output(&m, "y", SL_FLOAT, "2,3");
+    expect(&m, &(struct plan_options){.batch = 0}, "has 1 in input 'x' and 2 in another");
+}
+END_TEST
+
 START_TEST(dims_are_bound_by_name) {
     const char *names[] = {"width"};
     int64_t sizes[] = {7};
@@ -242,8 +253,8 @@ START_TEST(huge_results_are_refused) {
 }
 END_TEST
 
-/* A small file may not make a huge constant: it stays a step, whose memory (here the output's, which takes its
- * place) the caller sees before anything is allocated. */
+/* A small file may not make a huge constant: it stays a step, whose memory (here the output's, which takes
+ * its place) the caller sees before anything is allocated. */
 START_TEST(huge_constants_stay_steps) {
     struct model m;
     struct plan *plan;
@@ -269,6 +280,7 @@ int main(void) {
     TCase *t = tcase_create("shapes");
     tcase_add_test(t, the_batch_binds_dim_0);
     tcase_add_test(t, a_fixed_batch_stays);
+    tcase_add_test(t, a_state_of_its_own_shape_is_refused);
     tcase_add_test(t, dims_are_bound_by_name);
     tcase_add_test(t, scalars_have_no_rows);
     tcase_add_test(t, the_chain_binds_what_is_open);
