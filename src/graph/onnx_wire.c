@@ -5,6 +5,10 @@
 
 bool wire_varint(struct wire *w, uint64_t *value) {
     uint64_t x = 0;
+    if (w->at < w->end && *w->at < 128) { /* nearly all of them */
+        *value = *w->at++;
+        return true;
+    }
     for (unsigned shift = 0; shift < 70 && w->at < w->end; shift += 7) {
         uint8_t byte = *w->at++;
         if (shift == 63 && byte > 1)
@@ -19,7 +23,7 @@ bool wire_varint(struct wire *w, uint64_t *value) {
     return false;
 }
 
-static bool read_fixed(struct wire *w, size_t nbytes, uint64_t *value) {
+static inline bool read_fixed(struct wire *w, size_t nbytes, uint64_t *value) {
     if ((size_t)(w->end - w->at) < nbytes) {
         w->bad = true;
         return false;

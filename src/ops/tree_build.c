@@ -25,8 +25,11 @@ static int compare_keys(const void *a, const void *b) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static uint32_t find_key(const struct key *keys, size_t count, int64_t tree, int64_t id) {
+/* `hint` is where it stands in the usual file, where ids count the nodes of a tree. */
+static uint32_t find_key(const struct key *keys, size_t count, int64_t tree, int64_t id, uint64_t hint) {
     size_t low = 0, high = count;
+    if (hint < count && keys[hint].tree == tree && keys[hint].id == id)
+        return keys[hint].at;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct key *k = &keys[middle];
@@ -96,7 +99,11 @@ static sl_status index_nodes(struct builder *b, sl_error *err) {
     size_t n = b->l.count;
     for (size_t i = 0; i < n; i++)
         b->keys[i] = (struct key){b->l.trees[i], b->l.ids[i], (uint32_t)i};
-    qsort(b->keys, n, sizeof *b->keys, compare_keys);
+    bool sorted = true;
+    for (size_t i = 1; i < n && sorted; i++)
+        sorted = compare_keys(&b->keys[i - 1], &b->keys[i]) < 0;
+    if (!sorted)
+        qsort(b->keys, n, sizeof *b->keys, compare_keys);
     for (size_t i = 1; i < n; i++)
         if (b->keys[i].tree == b->keys[i - 1].tree && b->keys[i].id == b->keys[i - 1].id)
             return error_set(err, SL_E_MODEL, "tree %lld has node %lld twice", (long long)b->keys[i].tree,
@@ -113,8 +120,10 @@ static sl_status link_children(struct builder *b, int64_t features, sl_error *er
                              (long long)l->trees[i], (long long)l->ids[i]);
         if (b->modes[i] == TREE_LEAF)
             continue;
-        b->yes[i] = find_key(b->keys, l->count, l->trees[i], l->yes[i]);
-        b->no[i] = find_key(b->keys, l->count, l->trees[i], l->no[i]);
+        b->yes[i] = find_key(b->keys, l->count, l->trees[i], l->yes[i],
+                             i + (uint64_t)l->yes[i] - (uint64_t)l->ids[i]);
+        b->no[i] =
+            find_key(b->keys, l->count, l->trees[i], l->no[i], i + (uint64_t)l->no[i] - (uint64_t)l->ids[i]);
         if (b->yes[i] == NOBODY || b->no[i] == NOBODY)
             return error_set(err, SL_E_MODEL, "tree %lld, node %lld has a child that does not exist",
                              (long long)l->trees[i], (long long)l->ids[i]);
@@ -184,9 +193,14 @@ static uint32_t place_chain(struct builder *b, uint32_t from, struct tree_node *
 static sl_status link_weights(struct builder *b, sl_error *err) {
     const struct tree_lists *l = &b->l;
     struct tree_ensemble *e = b->e;
+    uint32_t last = 0;
+    int64_t last_id = 0;
     e->all_positive = e->one_target = true;
     for (size_t i = l->weight_count; i-- > 0;) {
-        uint32_t node = find_key(b->keys, l->count, l->weight_trees[i], l->weight_ids[i]);
+        uint32_t node = find_key(b->keys, l->count, l->weight_trees[i], l->weight_ids[i],
+                                 last + (uint64_t)l->weight_ids[i] - (uint64_t)last_id);
+        last = node;
+        last_id = l->weight_ids[i];
         if (node == NOBODY || b->modes[node] != TREE_LEAF)
             return error_set(err, SL_E_MODEL, "a weight names leaf %lld of tree %lld, which is none",
                              (long long)l->weight_ids[i], (long long)l->weight_trees[i]);

@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
-"""Same class in bf16? Each classifier of make_models.py on many records: how often sluice's top class in bf16 is the one
-ONNX Runtime gives in fp32, and how often PyTorch's in bf16 is the one it gives itself in fp32, as a Markdown table:
+"""Same class in bf16? Classifiers on many records: how often the top class in bf16 is the one ONNX Runtime gives in
+fp32, as a Markdown table:
 
-    agreement.py DIR [--records N] [PATTERN]
+    agreement.py DIR [--records N] [--also MODEL.onnx ...] [PATTERN]
 
-DIR is make_models.py's. Images are crops of the two photographs that scikit-learn ships, at random places, sizes, colours
-and with noise; the weights are random, so classes lie closer together than in trained models. magika is a trained model,
-its records are stretches of the files in this repository.
+magika (DIR is make_models.py's) is a trained model; its records are stretches of the files in this repository. Other
+trained classifiers of images that are at hand are given with --also.
+torchvision's architectures have random weights, with the last bias set so that classes depend on the image; there the
+best two of 1,000 classes often lie closer together than bf16 can tell apart, so PyTorch's own bf16 stands beside, for the
+same weights. Images are crops of the two photographs that scikit-learn ships, at random places, sizes and colours, with
+noise.
 """
 import argparse
 import json
 import pathlib
 import subprocess
 import tempfile
+import warnings
 
 import numpy as np
 
@@ -75,20 +79,47 @@ def sluice_agrees(model, name, records, classes, precision):
         return sum(o["top1_same"] for o in outputs) / sum(o["rows"] for o in outputs)
 
 
-def torch_agrees(name, records):
-    """PyTorch's own: bf16 against fp32, the same architecture with random weights."""
+def make_vision(name, images, folder):
+    """The model in PyTorch, and its path as ONNX."""
     import torch
     torch.manual_seed(7)
-    plain = make_models.vision(name)()[0].eval()
-    make_models.enliven(plain)
-    rounded = make_models.vision(name)()[0].eval()
-    rounded.load_state_dict(plain.state_dict())
-    rounded, same = rounded.to(torch.bfloat16), 0
+    model = make_models.vision(name)()[0].eval()
+    make_models.enliven(model)
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    with torch.no_grad():  # statistics that are those of images, else nothing of the image is left at the end
+        for m in norms:
+            m.momentum = None
+            m.train()
+        for k in range(0, 128, 32):
+            model(torch.from_numpy(images[k:k + 32]))
+    model.eval()
+    last = [m for m in model.modules() if isinstance(m, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias -= model(torch.from_numpy(images[:32])).mean(0)
+    path = pathlib.Path(folder) / f"{name}.onnx"
+    torch.onnx.export(model, (torch.from_numpy(images[:2]),), str(path), opset_version=17, dynamo=False,
+                      input_names=["pixel_values"], output_names=["logits"],
+                      dynamic_axes={"pixel_values": {0: "batch"}, "logits": {0: "batch"}})
+    return model, path
+
+
+def torch_agrees(model, records, scores):
+    import torch
+    model, same = model.to(torch.bfloat16), 0
     with torch.no_grad():
         for k in range(0, len(records), CHUNK):
-            x = torch.from_numpy(records[k:k + CHUNK])
-            same += int((plain(x).argmax(1) == rounded(x.to(torch.bfloat16)).float().argmax(1)).sum())
+            got = model(torch.from_numpy(records[k:k + CHUNK]).to(torch.bfloat16)).float().numpy()
+            same += int((got.argmax(1) == scores[k:k + CHUNK].argmax(1)).sum())
     return same / len(records)
+
+
+def line(name, path, records, model=None):
+    session = make_models.session_of(path)
+    label = session.get_inputs()[0].name
+    scores = np.concatenate([session.run(None, {label: records[k:k + CHUNK]})[0] for k in range(0, len(records), CHUNK)])
+    cells = [f"{100 * sluice_agrees(path, label, records, scores, p):.1f} %" for p in ("fp32", "bf16")]
+    cells.append(f"{100 * torch_agrees(model, records, scores):.1f} %" if model else "-")
+    print(f"| {name} | {len(records)} | {len(set(scores.argmax(1)))} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main():
@@ -96,24 +127,23 @@ def main():
     parser.add_argument("dir")
     parser.add_argument("pattern", nargs="?", default="")
     parser.add_argument("--records", type=int, default=1000)
+    parser.add_argument("--also", nargs="*", default=[], type=pathlib.Path)
     args = parser.parse_args()
+    warnings.filterwarnings("ignore")
     print("| model | records | classes seen | sluice fp32 | sluice bf16 | PyTorch bf16 |\n|---|---|---|---|---|---|")
-    images = None
-    for name in VISION + ("magika",):
-        model = pathlib.Path(args.dir).resolve() / (name if name == "magika" else name + "-script") / "model.onnx"
-        if args.pattern not in name or not model.exists():
-            continue
-        session = make_models.session_of(model)
-        inputs = session.get_inputs()[0]
-        if name == "magika":
-            records = stretches(args.records, inputs.shape)
-        else:
-            images = records = photographs(args.records) if images is None else images
-        scores = np.concatenate([session.run(None, {inputs.name: records[k:k + CHUNK]})[0]
-                                 for k in range(0, len(records), CHUNK)])
-        cells = [f"{100 * sluice_agrees(model, inputs.name, records, scores, p):.1f} %" for p in ("fp32", "bf16")]
-        cells.append("-" if name == "magika" else f"{100 * torch_agrees(name, records):.1f} %")
-        print(f"| {name} | {len(records)} | {len(set(scores.argmax(1)))} | " + " | ".join(cells) + " |", flush=True)
+    magika = pathlib.Path(args.dir).resolve() / "magika" / "model.onnx"
+    if args.pattern in "magika" and magika.exists():
+        line("magika", magika, stretches(args.records, make_models.session_of(magika).get_inputs()[0].shape))
+    names = [n for n in VISION if args.pattern in n]
+    images = photographs(args.records) if names or args.also else None
+    for path in args.also:
+        shape = make_models.session_of(path).get_inputs()[0].shape
+        crop = images[:, :, :shape[2] if isinstance(shape[2], int) else 224, :shape[3] if isinstance(shape[3], int) else 224]
+        line(path.stem, path.resolve(), images.transpose(0, 2, 3, 1).copy() if shape[-1] == 3 else crop.copy())
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            model, path = make_vision(name, images, folder)
+            line(name, path, images, model)
 
 
 if __name__ == "__main__":
