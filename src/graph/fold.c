@@ -16,7 +16,7 @@ static sl_status in_node(const struct work *w, const struct work_node *node, sl_
                      text_quote(node->name), node->op->name, text_quote(w->graph->path), inner->text);
 }
 
-static sl_status check_shape(const sl_tensor *t, size_t i, sl_error *err) {
+sl_status work_check_shape(const sl_tensor *t, size_t i, sl_error *err) {
     size_t nbytes;
     for (int d = 0; d < t->rank; d++)
         if (t->dims[d] < 0 || t->dims[d] > MOST_DIM)
@@ -29,15 +29,10 @@ static sl_status check_shape(const sl_tensor *t, size_t i, sl_error *err) {
 
 static sl_status infer_node(struct work *w, struct work_node *node, sl_error *err) {
     sl_error inner = {0};
-    struct op_call call = work_call(w, node);
-    sl_status st = node->op->infer(&call, &inner);
-    for (size_t i = 0; st == SL_OK && i < node->out_count; i++) {
-        if (!call.out[i])
-            continue;
-        st = check_shape(call.out[i], i, &inner);
-        call.out[i]->data = NULL;
-        w->values[node->out[i]].known = true;
-    }
+    sl_status st = bounds_infer(w, node, &inner);
+    for (size_t i = 0; st == SL_OK && i < node->out_count; i++)
+        if (node->out[i] != GRAPH_NONE)
+            w->values[node->out[i]].known = true;
     return st == SL_OK ? SL_OK : in_node(w, node, st, &inner, err);
 }
 
@@ -45,7 +40,7 @@ static sl_status infer_node(struct work *w, struct work_node *node, sl_error *er
 static bool is_constant(const struct work *w, const struct work_node *node) {
     if (!strcmp(node->op->domain, "") &&
         (!strcmp(node->op->name, "Shape") || !strcmp(node->op->name, "Size")))
-        return true;
+        return !w->values[node->in[0]].bound || !w->values[node->in[0]].bound->dynamic;
     for (size_t i = 0; i < node->in_count; i++)
         if (node->in[i] != GRAPH_NONE && !w->values[node->in[i]].constant)
             return false;
@@ -88,8 +83,10 @@ static sl_status fold_node(struct work *w, struct work_node *node, sl_error *err
             return in_node(w, node, st, &inner, err);
     }
     for (size_t i = 0; i < node->out_count; i++)
-        if (node->out[i] != GRAPH_NONE)
+        if (node->out[i] != GRAPH_NONE) {
             w->values[node->out[i]].constant = true;
+            w->values[node->out[i]].bound = NULL;
+        }
     node->dead = true;
     return SL_OK;
 }
@@ -104,7 +101,7 @@ sl_status work_infer(struct work *w, sl_error *err) {
     sl_status st = SL_OK;
     for (size_t i = 0; st == SL_OK && i < w->node_count; i++) {
         st = infer_node(w, &w->nodes[i], err);
-        if (st == SL_OK && is_constant(w, &w->nodes[i]) && !is_waiting(w, &w->nodes[i]))
+        if (st == SL_OK && !w->nodes[i].dead && is_constant(w, &w->nodes[i]) && !is_waiting(w, &w->nodes[i]))
             st = fold_node(w, &w->nodes[i], err);
     }
     return st;

@@ -78,7 +78,7 @@ static void begin(struct placer *p) {
 /* A view's result is its input's memory, and the step goes; but an output has to stand in its own block. */
 static void join_view(struct placer *p, uint32_t at) {
     const struct plan_step *step = &p->plan->steps[at];
-    if (!step->op->view)
+    if (!step->op->view || step->dynamic) /* what is dynamic gets its shape when it runs */
         return;
     for (size_t i = 1; i < step->out_count; i++)
         if (step->out[i] != PLAN_NONE)
@@ -110,7 +110,7 @@ static bool can_overwrite(struct placer *p, uint32_t at, size_t i, uint32_t root
 static void join_elementwise(struct placer *p, uint32_t at) {
     const struct plan_step *step = &p->plan->steps[at];
     unsigned may = step->op->over | (step->op->elementwise ? 1u : 0u);
-    if (!may || p->dropped[at] || step->out[0] == PLAN_NONE)
+    if (!may || step->dynamic || p->dropped[at] || step->out[0] == PLAN_NONE)
         return;
     uint32_t out = find_root(p, step->out[0]);
     for (size_t i = 0; i < step->in_count && i < 8 && out == step->out[0]; i++) {
@@ -168,6 +168,8 @@ static void place_ports(struct placer *p) {
     for (size_t i = 0; i < plan->output_count; i++) {
         plan->outputs[i].text_offset = plan->output_nbytes;
         plan->output_nbytes += align(plan->outputs[i].text_nbytes);
+        plan->outputs[i].dims_offset = plan->output_nbytes;
+        plan->output_nbytes += plan->outputs[i].dynamic ? align(SL_MAX_RANK * sizeof(int64_t)) : 0;
     }
 }
 

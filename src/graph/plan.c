@@ -47,8 +47,13 @@ static sl_status run_passes(struct work *w, sl_error *err) {
     static pass_fn *const first[] = {pass_identity, pass_quantized, pass_dead_code, work_fold_waiting, NULL};
     if (w->options->no_passes)
         return SL_OK;
-    sl_status st = w->options->int8 ? run_list(w, first, err) : SL_OK;
-    return st == SL_OK ? run_list(w, passes, err) : st;
+    sl_status st = bounds_hide(w, err);
+    if (st == SL_OK && w->options->int8)
+        st = run_list(w, first, err);
+    if (st == SL_OK)
+        st = run_list(w, passes, err);
+    bounds_show(w);
+    return st;
 }
 
 /* An output that is a constant, an input, or another output too needs a copy to stand in its own block. */
@@ -75,6 +80,7 @@ static sl_status separate_outputs(struct work *w, sl_error *err) {
         node->out[0] = copy;
         w->values[copy].tensor = w->values[from].tensor;
         w->values[copy].tensor.data = NULL;
+        w->values[copy].bound = w->values[from].bound;
         w->values[copy].known = true;
         w->outputs[i] = copy;
     }
@@ -100,17 +106,41 @@ static uint32_t emit_value(struct emitter *e, uint32_t from, enum plan_place pla
     *to = (struct plan_value){.name = value->name,
                               .tensor = value->tensor,
                               .place = value->constant ? PLAN_CONST : place,
-                              .nbytes = rule_nbytes(&value->tensor)};
+                              .nbytes = rule_nbytes(&value->tensor),
+                              .dynamic = value->bound && value->bound->dynamic};
+    memcpy(to->least, to->dynamic ? value->bound->least : value->tensor.dims, sizeof to->least);
     if (value->constant)
         e->plan->weight_nbytes += to->nbytes;
     return e->numbers[from] = (uint32_t)e->plan->value_count++;
+}
+
+/* How much of it is whose, nobody can tell: so it is all one record's. */
+static sl_status emit_dynamic_port(struct emitter *e, uint32_t value, const char *name,
+                                   struct plan_port *port, sl_error *err) {
+    const sl_tensor *t = &e->w->values[value].tensor;
+    const int64_t *least = e->w->values[value].bound->least;
+    char text[RULE_TEXT];
+    if (e->w->batch != 1)
+        return error_set(err, SL_E_MODEL,
+                         "output '%s' of model '%s' is %s at most, as its records make it, and nothing tells "
+                         "which row is of which record: such a model runs with --batch-size 1",
+                         text_quote(name), text_quote(e->w->graph->path), rule_text(text, t));
+    port->name = name;
+    port->value = emit_value(e, value, PLAN_OUTPUT);
+    port->dynamic = e->plan->dynamic = true;
+    port->whole = !t->rank || t->dims[0] != 1 || least[0] != 1;
+    port->row_nbytes = rule_nbytes(t);
+    return SL_OK;
 }
 
 static sl_status emit_port(struct emitter *e, uint32_t value, const char *name, enum plan_place place,
                            struct plan_port *port, sl_error *err) {
     const sl_tensor *t = &e->w->values[value].tensor;
     char text[RULE_TEXT];
+    const struct work_bound *bound = e->w->values[value].bound;
     bool rows = t->rank > 0 && t->dims[0] == e->w->batch;
+    if (bound && bound->dynamic && !e->w->options->free_rows)
+        return emit_dynamic_port(e, value, name, port, err);
     if (!rows && !e->w->options->free_rows)
         return error_set(err, SL_E_MODEL,
                          "output '%s' of model '%s' is %s, but its first dimension must be the batch (%lld)",
@@ -118,6 +148,8 @@ static sl_status emit_port(struct emitter *e, uint32_t value, const char *name, 
                          (long long)e->w->batch);
     port->name = name;
     port->value = emit_value(e, value, place);
+    port->dynamic = e->plan->values[port->value].dynamic;
+    e->plan->dynamic = e->plan->dynamic || port->dynamic;
     port->row_nbytes = rows && t->dims[0] ? rule_nbytes(t) / (size_t)t->dims[0] : 0;
     return SL_OK;
 }
@@ -150,6 +182,16 @@ static sl_status emit_ports(struct emitter *e, sl_error *err) {
     return st;
 }
 
+static void emit_dynamic(struct plan *plan, struct plan_step *step) {
+    size_t count = step->in_count + step->out_count;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t value = i < step->in_count ? step->in[i] : step->out[i - step->in_count];
+        step->dynamic = step->dynamic || (value != PLAN_NONE && plan->values[value].dynamic);
+    }
+    if (step->dynamic && count > plan->dynamic_room)
+        plan->dynamic_room = count;
+}
+
 static sl_status emit_step(struct emitter *e, const struct work_node *node, sl_error *err) {
     struct plan_step *step = &e->plan->steps[e->plan->step_count++];
     struct op_call call = work_call(e->w, node);
@@ -169,6 +211,7 @@ static sl_status emit_step(struct emitter *e, const struct work_node *node, sl_e
         step->in[i] = emit_value(e, node->in[i], PLAN_ARENA);
     for (size_t i = 0; i < node->out_count; i++)
         step->out[i] = emit_value(e, node->out[i], PLAN_ARENA);
+    emit_dynamic(e->plan, step);
     e->plan->flops += step->flops;
     return SL_OK;
 }

@@ -21,6 +21,10 @@ struct plan_value {
     enum plan_place place;
     size_t offset; /* in its block; multiple of PLAN_ALIGN */
     size_t nbytes;
+    /* Some dims are known only when a batch has run: between `least` and the tensor's, which memory is
+     * planned for. */
+    bool dynamic;
+    int64_t least[SL_MAX_RANK];
     bool viewed; /* its bytes are read under another shape too: they must lie row-major */
 };
 
@@ -32,6 +36,7 @@ struct plan_step {
     int64_t opset;
     uint32_t *in, *out; /* values or PLAN_NONE */
     size_t in_count, out_count;
+    bool dynamic;       /* one of its inputs or outputs is: it runs by its reference, sized for each batch */
     uint64_t flops;     /* 2 per multiply-add; 0 where nobody counts */
     size_t text_offset; /* of the bytes of the texts it makes, in a batch's text room */
 };
@@ -44,6 +49,11 @@ struct plan_port {
     /* A string output: the longest text it can have, and where the texts that steps made for it are kept in
      * the output block (text_nbytes 0: none is made, all belong to the model or to the slot's input). */
     size_t text_longest, text_offset, text_nbytes;
+    /* An output whose value is dynamic: its dims stand in the output block too, as int64_t[SL_MAX_RANK]. Then
+     * (but for free_rows) a batch is one record, whose result is the value's only row or, with `whole`, all
+     * of it. */
+    bool dynamic, whole;
+    size_t dims_offset;
     const struct attr
         *labels; /* an output that ZipMap made: names of its columns (texts or integers), or NULL */
 };
@@ -51,6 +61,8 @@ struct plan_port {
 struct plan {
     const struct graph *graph; /* what it was made of */
     bool loaded_once;          /* plan_options.loaded_once */
+    bool dynamic;              /* an output is */
+    size_t dynamic_room;       /* tensors that plan_size_step needs room for */
     struct arena memory;
     int64_t batch;
     struct plan_value *values;
@@ -103,7 +115,32 @@ sl_status plan_make(struct plan **plan, const struct graph *graph, const struct 
                     sl_error *err);
 void plan_close(struct plan *plan);
 
-/* After the steps have run: moves texts that they made and that go out into the output block, so that the
+/* Room for plan_size_step, of the caller's thread: plan->dynamic_room of each. */
+struct plan_room {
+    sl_tensor *tensors;
+    const sl_tensor **in;
+};
+/* Bytes of both in one block; 0 where no step is dynamic. */
+size_t plan_room_nbytes(const struct plan *plan);
+struct plan_room plan_room_at(const struct plan *plan, void *block);
+
+/* Whether a dynamic step can run with what prepare made of the most it may get: SL_E_MODEL by name when not.
+ */
+sl_status plan_check_state(const struct plan_step *step, const void *state, sl_error *err);
+
+/* Before a dynamic step runs: sets its outputs' dims for what its inputs are in this batch. *run is false
+ * when there is nothing to compute. SL_E_DATA: a shape that the batch's data asks for is not possible;
+ * SL_E_INTERNAL: it is larger than planned. Allocates nothing. */
+sl_status plan_size_step(const struct plan *plan, size_t index, const struct op_call *call,
+                         struct plan_room room, bool *run, sl_error *err);
+
+/* After the steps have run, `values` being the batch's tensors: writes the dims of dynamic outputs into the
+ * output block. */
+void plan_keep_dims(const struct plan *plan, const sl_tensor *values, void *output);
+/* Output i as it stands in an output block, with the dims it has there. */
+sl_tensor plan_output(const struct plan *plan, size_t i, const void *output);
+
+/* After plan_keep_dims: moves texts that they made and that go out into the output block, so that the
  * next batch may begin. */
 void plan_keep_texts(const struct plan *plan, void *output);
 

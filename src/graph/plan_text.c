@@ -154,7 +154,8 @@ void plan_keep_texts(const struct plan *plan, void *output) {
             continue;
         sl_string *cells = (sl_string *)(void *)((char *)output + value->offset);
         char *text = (char *)output + port->text_offset;
-        for (int64_t k = 0, n = rule_count(&value->tensor); k < n; k++) {
+        sl_tensor out = plan_output(plan, i, output);
+        for (int64_t k = 0, n = rule_count(&out); k < n; k++) {
             if (cells[k].nbytes)
                 memcpy(text, cells[k].data, cells[k].nbytes);
             cells[k].data = text;

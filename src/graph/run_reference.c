@@ -12,7 +12,7 @@ struct reference {
     sl_tensor *tensors;           /* one a value */
     const sl_tensor **in;         /* room for one call */
     sl_tensor **out;
-    void *arena, *scratch;
+    void *arena, *scratch, *dynamic; /* the last for a plan_room */
     char *text;
     size_t scratch_nbytes;
 };
@@ -60,6 +60,8 @@ static sl_status prepare_steps(struct reference *r, sl_error *err) {
         const struct plan_step *step = &plan->steps[i];
         struct op_call call = step_call(r, step);
         sl_status st = step->op->prepare ? step->op->prepare(&call, &r->memory, &r->prepared[i], err) : SL_OK;
+        if (st == SL_OK)
+            st = plan_check_state(step, r->prepared[i].state, err);
         if (st != SL_OK)
             return st;
         if (r->prepared[i].scratch_nbytes > r->scratch_nbytes)
@@ -86,8 +88,9 @@ sl_status reference_open(struct reference **reference, const struct plan *plan, 
     r->tensors = arena_alloc(&r->memory, plan->value_count, sizeof *r->tensors);
     r->in = arena_alloc(&r->memory, widest, sizeof *r->in);
     r->out = arena_alloc(&r->memory, widest, sizeof *r->out);
-    sl_status st =
-        r->prepared && r->tensors && r->in && r->out ? prepare_steps(r, err) : work_out_of_memory(err);
+    r->dynamic = arena_alloc(&r->memory, 1, plan_room_nbytes(plan));
+    sl_status st = r->prepared && r->tensors && r->in && r->out && r->dynamic ? prepare_steps(r, err)
+                                                                              : work_out_of_memory(err);
     if (st == SL_OK)
         *reference = r;
     else
@@ -108,7 +111,7 @@ void reference_close(struct reference *r) {
     mem_free(r);
 }
 
-void reference_run(struct reference *r, void *input, void *output) {
+sl_status reference_run(struct reference *r, void *input, void *output, sl_error *err) {
     const struct plan *plan = r->plan;
     for (size_t i = 0; i < plan->value_count; i++) {
         const struct plan_value *value = &plan->values[i];
@@ -117,8 +120,17 @@ void reference_run(struct reference *r, void *input, void *output) {
     }
     for (size_t i = 0; i < plan->step_count; i++) {
         struct op_call call = step_call(r, &plan->steps[i]);
+        bool run = true;
         call.state = r->prepared[i].state;
-        plan->steps[i].op->run(&call);
+        if (plan->steps[i].dynamic) {
+            sl_status st = plan_size_step(plan, i, &call, plan_room_at(plan, r->dynamic), &run, err);
+            if (st != SL_OK)
+                return st;
+        }
+        if (run)
+            plan->steps[i].op->run(&call);
     }
+    plan_keep_dims(plan, r->tensors, output);
     plan_keep_texts(plan, output);
+    return SL_OK;
 }

@@ -166,7 +166,9 @@ sl_status work_open(struct work *w, const struct graph *graph, const struct plan
     widest = 3 * widest + 2; /* over levels, each input brings its scale and zero */
     w->call_in = arena_alloc(arena, widest, sizeof *w->call_in);
     w->call_out = arena_alloc(arena, widest, sizeof *w->call_out);
-    return w->call_in && w->call_out ? SL_OK : work_out_of_memory(err);
+    w->call_room = arena_alloc(arena, 2 * widest, sizeof *w->call_room);
+    w->call_least = arena_alloc(arena, widest, sizeof *w->call_least);
+    return w->call_in && w->call_out && w->call_room && w->call_least ? SL_OK : work_out_of_memory(err);
 }
 
 /* The first maker of the node's inputs that has not been moved yet, or GRAPH_NONE. */

@@ -5,11 +5,20 @@
 
 #include "graph/plan.h"
 
+/* What is known of a value that is different for every batch. A shape that is made of such values, or of
+ * shapes that depend on data, has its bounds from here. bounds.c */
+struct work_bound {
+    bool dynamic;               /* some dims are bounds: */
+    int64_t least[SL_MAX_RANK]; /* what each dim is at least; the tensor's dims are the most */
+    const void *low, *high;     /* elements are between these, or NULL */
+};
+
 struct work_value {
     const char *name;
     sl_tensor tensor; /* data for constants */
     bool known;       /* dtype and dims are */
     bool constant;
+    const struct work_bound *bound; /* NULL: every dim is what it is, and nothing is known of the elements */
 };
 
 struct work_node {
@@ -21,6 +30,8 @@ struct work_node {
     uint32_t *in, *out;
     size_t in_count, out_count;
     bool dead;
+    const struct op
+        *hidden; /* its operator while passes run, where a size in it is known only to the batch */
 };
 
 struct work {
@@ -36,6 +47,8 @@ struct work {
     size_t folded_nbytes, folded_limit;
     const sl_tensor **call_in; /* room for one call */
     sl_tensor **call_out;
+    sl_tensor *call_room; /* copies of one call's tensors: outputs, then inputs */
+    struct op_least *call_least;
 };
 
 /* Copies the graph, with the inputs' dims bound (shapes.c) and the prologues in front. */
@@ -60,6 +73,15 @@ sl_status work_bind_inputs(struct work *w, sl_error *err);
  * for work_fold_waiting, which comes after the pass that looks for it. fold.c */
 sl_status work_infer(struct work *w, sl_error *err);
 sl_status work_fold_waiting(struct work *w, sl_error *err);
+
+/* A shape that output i of a node would have is possible. fold.c */
+sl_status work_check_shape(const sl_tensor *t, size_t i, sl_error *err);
+/* The node's shapes, with the bounds of those that depend on data; `err` gets the rule's text. Values that
+ * turn out to be known become constants. bounds.c */
+sl_status bounds_infer(struct work *w, struct work_node *node, sl_error *err);
+/* Passes look at sizes, so they see nothing of nodes whose sizes are bounds. */
+sl_status bounds_hide(struct work *w, sl_error *err);
+void bounds_show(struct work *w);
 
 /* How often each value is read: by nodes and as an output. Free with mem_free; NULL when out of memory. */
 uint32_t *work_count_uses(const struct work *w);

@@ -81,20 +81,11 @@ static void print_row_json(struct verify *v, const char *set, const char *name, 
                d->same_shape && !d->outside ? "true" : "false");
 }
 
-/* A constant output never passes through the device; the plan has its data. */
-static sl_tensor output_of(const struct plan *plan, size_t i, char *output) {
-    const struct plan_value *value = &plan->values[plan->outputs[i].value];
-    sl_tensor got = value->tensor;
-    if (value->place != PLAN_CONST)
-        got.data = output + value->offset;
-    return got;
-}
-
 static void compare_outputs(struct verify *v, const char *set_name, const struct data_set *set,
                             const struct plan *plan, char *output) {
     for (size_t i = 0; i < plan->output_count; i++) {
         struct difference d;
-        sl_tensor got = output_of(plan, i, output);
+        sl_tensor got = plan_output(plan, i, output);
         double tolerance = tolerance_of(v, got.dtype);
         if (!set->has_output[i])
             continue;

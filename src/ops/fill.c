@@ -6,7 +6,7 @@
 #include "ops/ops.h"
 #include "ops/rules.h"
 
-#define FILL(id, op_name, op_since, in_least, in_most, op_attrs)                                             \
+#define FILL(id, op_name, op_since, in_least, in_most, op_attrs, op_sized)                                   \
     const struct op op_##id = {.domain = "",                                                                 \
                                .name = op_name,                                                              \
                                .since = op_since,                                                            \
@@ -15,6 +15,8 @@
                                .min_out = 1,                                                                 \
                                .max_out = 1,                                                                 \
                                .attrs = op_attrs,                                                            \
+                               .sized = op_sized,                                                            \
+                               .grows = op_sized,                                                            \
                                .infer = infer_##id,                                                          \
                                .run = run_##id};
 
@@ -38,7 +40,7 @@ static void run_shape(const struct op_call *call) {
         out[i] = call->in[0]->dims[start + i];
 }
 
-FILL(shape, "Shape", 1, 1, 1, "start end")
+FILL(shape, "Shape", 1, 1, 1, "start end", 0)
 
 static sl_status infer_size(const struct op_call *call, sl_error *err) {
     (void)err;
@@ -50,7 +52,7 @@ static void run_size(const struct op_call *call) {
     *(int64_t *)call->out[0]->data = rule_count(call->in[0]);
 }
 
-FILL(size, "Size", 1, 1, 1, NULL)
+FILL(size, "Size", 1, 1, 1, NULL, 0)
 
 static sl_status infer_constant_of_shape(const struct op_call *call, sl_error *err) {
     int64_t dims[SL_MAX_RANK];
@@ -80,7 +82,7 @@ static void run_constant_of_shape(const struct op_call *call) {
         memcpy((char *)y->data + (size_t)i * nbytes, value->tensor->data, nbytes);
 }
 
-FILL(constant_of_shape, "ConstantOfShape", 9, 1, 1, "value")
+FILL(constant_of_shape, "ConstantOfShape", 9, 1, 1, "value", 1)
 
 static sl_status infer_range(const struct op_call *call, sl_error *err) {
     unsigned set = OPS_REALS | OPS_SIGNED;
@@ -119,7 +121,7 @@ static void run_range(const struct op_call *call) {
     }
 }
 
-FILL(range, "Range", 11, 3, 3, NULL)
+FILL(range, "Range", 11, 3, 3, NULL, 2)
 
 static sl_status infer_one_hot(const struct op_call *call, sl_error *err) {
     const sl_tensor *x = call->in[0];
@@ -164,7 +166,7 @@ static void run_one_hot(const struct op_call *call) {
     }
 }
 
-FILL(one_hot, "OneHot", 9, 3, 3, "axis")
+FILL(one_hot, "OneHot", 9, 3, 3, "axis", 2)
 
 static sl_status infer_trilu(const struct op_call *call, sl_error *err) {
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE & ~OPS_BIT(SL_STRING), err);
@@ -195,7 +197,7 @@ static void run_trilu(const struct op_call *call) {
     }
 }
 
-FILL(trilu, "Trilu", 14, 1, 2, "upper")
+FILL(trilu, "Trilu", 14, 1, 2, "upper", 0)
 
 static sl_status infer_eye_like(const struct op_call *call, sl_error *err) {
     sl_status st = rule_rank(call, 0, 2, err);
@@ -215,4 +217,4 @@ static void run_eye_like(const struct op_call *call) {
         element_set_unsigned(y->dtype, y->data, i, (double)(i % y->dims[1] - i / y->dims[1]) == (double)k);
 }
 
-FILL(eye_like, "EyeLike", 9, 1, 1, "dtype k")
+FILL(eye_like, "EyeLike", 9, 1, 1, "dtype k", 0)

@@ -8,7 +8,7 @@
 #include "ops/rules.h"
 #include "ops/strided.h"
 
-#define MOVE(id, op_name, in_least, in_most, out_most, op_attrs)                                             \
+#define MOVE(id, op_name, in_least, in_most, out_most, op_attrs, op_sized, op_grows)                         \
     const struct op op_##id = {.domain = "",                                                                 \
                                .name = op_name,                                                              \
                                .since = 1,                                                                   \
@@ -17,6 +17,8 @@
                                .min_out = 1,                                                                 \
                                .max_out = out_most,                                                          \
                                .attrs = op_attrs,                                                            \
+                               .sized = op_sized,                                                            \
+                               .grows = op_grows,                                                            \
                                .infer = infer_##id,                                                          \
                                .run = run_##id};
 
@@ -57,7 +59,7 @@ static void run_transpose(const struct op_call *call) {
     strided_copy(strided_nbytes(out), out->rank, out->dims, call->in[0]->data, from, out->data, to);
 }
 
-MOVE(transpose, "Transpose", 1, 1, 1, "perm")
+MOVE(transpose, "Transpose", 1, 1, 1, "perm", 0, 0)
 
 /* Concat and Split: slabs of the dims from `axis` on. */
 static sl_status infer_concat(const struct op_call *call, sl_error *err) {
@@ -99,7 +101,7 @@ static void run_concat(const struct op_call *call) {
         }
 }
 
-MOVE(concat, "Concat", 1, -1, 1, "axis")
+MOVE(concat, "Concat", 1, -1, 1, "axis", 0, 0)
 
 static sl_status infer_split(const struct op_call *call, sl_error *err) {
     enum { MOST = 1024 };
@@ -163,7 +165,7 @@ static void run_split(const struct op_call *call) {
     }
 }
 
-MOVE(split, "Split", 1, 2, -1, "axis split num_outputs")
+MOVE(split, "Split", 1, 2, -1, "axis split num_outputs", 0, 0)
 
 /* Slice */
 
@@ -208,9 +210,42 @@ sl_status move_read_cut(const struct op_call *call, struct move_cut *cut, sl_err
     return st;
 }
 
+/* Where starts and ends come from the records, what is left of a dim is at most the dim. */
+static bool is_open(const struct op_call *call) {
+    bool open = false;
+    for (size_t i = 1; i < call->in_count; i++)
+        open = open || (op_has_in(call, i) && !call->in[i]->data);
+    return open;
+}
+
+static sl_status bound_cut(const struct op_call *call, sl_error *err) {
+    int axes[SL_MAX_RANK], count = -1, rank = call->in[0]->rank;
+    bool known = op_has_in(call, 3) && call->in[3]->data;
+    sl_status st = SL_OK;
+    for (size_t i = 1; st == SL_OK && i < call->in_count; i++) {
+        if (!op_has_in(call, i))
+            continue;
+        st = rule_dtype(call, i, OPS_BIT(SL_INT64) | OPS_BIT(SL_INT32), err);
+        if (st == SL_OK)
+            st = rule_rank(call, i, 1, err);
+    }
+    if (st == SL_OK && known)
+        st = rule_axes(call, 3, NULL, rank, axes, &count, err);
+    if (st != SL_OK)
+        return st;
+    if (count < 0) /* the first so many axes, or any */
+        count = op_has_in(call, 1) && !op_has_in(call, 3) ? (int)call->in[1]->dims[0] : rank;
+    rule_like(call, 0);
+    for (int i = 0; i < count && i < rank; i++)
+        rule_at_most(call, 0, known ? axes[i] : i, 0);
+    return SL_OK;
+}
+
 static sl_status infer_slice(const struct op_call *call, sl_error *err) {
     struct move_cut cut;
     sl_status st = rule_dtype(call, 0, OPS_MOVABLE, err);
+    if (st == SL_OK && is_open(call))
+        return bound_cut(call, err);
     if (st == SL_OK)
         st = move_read_cut(call, &cut, err);
     if (st == SL_OK)
@@ -234,7 +269,7 @@ static void run_slice(const struct op_call *call) {
                  (const char *)x->data + first * (int64_t)strided_nbytes(x), from, y->data, to);
 }
 
-MOVE(slice, "Slice", 1, 5, 1, "axes ends starts")
+MOVE(slice, "Slice", 1, 5, 1, "axes ends starts", 30, 0)
 
 /* Tile and Expand: the input again and again. */
 static void repeat(const struct op_call *call) {
@@ -276,7 +311,7 @@ static void run_tile(const struct op_call *call) {
     repeat(call);
 }
 
-MOVE(tile, "Tile", 2, 2, 1, NULL)
+MOVE(tile, "Tile", 2, 2, 1, NULL, 2, 2)
 
 static sl_status infer_expand(const struct op_call *call, sl_error *err) {
     sl_tensor wish = {.dtype = SL_INT64};
@@ -297,4 +332,4 @@ static void run_expand(const struct op_call *call) {
     repeat(call);
 }
 
-MOVE(expand, "Expand", 2, 2, 1, NULL)
+MOVE(expand, "Expand", 2, 2, 1, NULL, 2, 2)

@@ -40,6 +40,12 @@ struct attr {
     const void *graph; /* ATTR_GRAPH: struct graph of graph.h; opaque here */
 };
 
+/* What a shape rule says of an output's dims that it can only bound: the least they can be. */
+struct op_least {
+    unsigned bounds; /* dims that are bounds: a bit each; of the others, dims is not set */
+    int64_t dims[SL_MAX_RANK];
+};
+
 /* One node with its tensors. An optional input or output that is left out is NULL. While shapes are inferred,
  * data is set only for constants; when it runs, always. Memory belongs to the caller. */
 struct op_call {
@@ -53,7 +59,9 @@ struct op_call {
     const void *state; /* from prepare, or NULL */
     void *scratch;     /* op_prepared.scratch_nbytes, 64-byte aligned; private to the caller's thread */
     char *text; /* room for the bytes of the texts it makes, as op.text bounds them; kept for the batch */
-    size_t text_limit; /* while shapes are inferred: the longest text that a record may bring */
+    bool loose; /* while a plan is made: dims of inputs are bounds, need not fit each other */
+    struct op_least *least; /* while a plan is made: one an output, see rule_at_most; else NULL */
+    size_t text_limit;      /* while shapes are inferred: the longest text that a record may bring */
 };
 
 /* What is known of the texts in a string tensor: bytes of the longest, and of all of them together. */
@@ -80,7 +88,8 @@ struct op {
     /* Once per node after shapes are known; may be NULL. Allocates from the arena. */
     sl_status (*prepare)(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
                          sl_error *err);
-    /* Computes the outputs. Cannot fail; everything was checked. Any thread. */
+    /* Computes the outputs. Cannot fail; everything was checked. Any thread. Where `bounded`, it sets the
+     * dims that the rule could only bound; memory is there for the bound. */
     void (*run)(const struct op_call *call);
     /* For operators that make texts of their own: the bounds of output 0, given those of the inputs (zeros
      * where an input is no string tensor); returns the room it needs. NULL: texts of its outputs are those of
@@ -88,7 +97,12 @@ struct op {
     size_t (*text)(const struct op_call *call, const struct op_text *in, struct op_text *out);
     bool elementwise; /* output 0 may take the place of input 0 */
     unsigned over; /* further inputs whose place output 0 may take, where they have its shape: a bit each */
-    bool view;     /* output 0 is input 0's bytes, at most under another shape */
+    bool bounded;  /* how much comes out is known only when it has run */
+    bool any_size; /* what prepare makes is good for smaller inputs too */
+    unsigned
+        sized; /* inputs whose values its shape rule reads, and that may come from the records: a bit each */
+    unsigned grows; /* of these, those with which the dims of its outputs grow */
+    bool view;      /* output 0 is input 0's bytes, at most under another shape */
 };
 
 extern const struct op *const op_table[]; /* ended by NULL */

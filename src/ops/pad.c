@@ -104,4 +104,6 @@ const struct op op_pad = {.domain = "",
                           .max_out = 1,
                           .attrs = "mode pads value",
                           .infer = infer,
-                          .run = run};
+                          .run = run,
+                          .sized = 2,
+                          .grows = 2};

@@ -128,6 +128,13 @@ void rule_like(const struct op_call *call, size_t out) {
     rule_set(call->out[out], call->in[0]->dtype, call->in[0]->rank, call->in[0]->dims);
 }
 
+void rule_at_most(const struct op_call *call, size_t out, int dim, int64_t least) {
+    if (!call->least)
+        return;
+    call->least[out].bounds |= 1u << dim;
+    call->least[out].dims[dim] = least;
+}
+
 sl_status rule_ints(const struct op_call *call, size_t in, const char *name, int64_t *values, int max,
                     int *count, sl_error *err) {
     *count = -1;

@@ -55,6 +55,9 @@ sl_status rule_broadcast_all(const struct op_call *call, size_t first, sl_dtype 
 /* Output i: a copy of input 0's dtype and dims. */
 void rule_like(const struct op_call *call, size_t out);
 
+/* A dim of output `out` is a bound: what comes is between `least` and that. */
+void rule_at_most(const struct op_call *call, size_t out, int dim, int64_t least);
+
 /* A list of integers that is an attribute in old opsets and a constant input in newer ones (or, with `in`
  * SIZE_MAX or `name` NULL, only one of the two). *count is -1 when there is neither. */
 sl_status rule_ints(const struct op_call *call, size_t in, const char *name, int64_t *values, int max,

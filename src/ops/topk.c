@@ -11,16 +11,22 @@
 static sl_status infer(const struct op_call *call, sl_error *err) {
     int64_t k = 0;
     int count = 0, axis = 0;
-    bool attribute = call->opset < 10;
+    bool attribute = call->opset < 10, open = !attribute && op_has_in(call, 1) && !call->in[1]->data;
     if (call->in_count != (attribute ? 1u : 2u))
         return error_set(err, SL_E_MODEL, "TopK of opset %lld has %d inputs, not %zu", (long long)call->opset,
                          attribute ? 1 : 2, call->in_count);
     sl_status st = rule_dtype(call, 0, OPS_NUMBERS, err);
     if (st == SL_OK)
         st = rule_axis(op_attr_int(call, "axis", -1), call->in[0]->rank, &axis, err);
-    if (st == SL_OK)
+    if (st == SL_OK && open) {
+        st = rule_dtype(call, 1, OPS_BIT(SL_INT64), err);
+        if (st == SL_OK && rule_count(call->in[1]) != 1)
+            st = error_set(err, SL_E_MODEL, "input 1 must be one number");
+        k = call->in[0]->dims[axis];
+    }
+    if (st == SL_OK && !open)
         st = rule_ints(call, attribute ? SIZE_MAX : 1, attribute ? "k" : NULL, &k, 1, &count, err);
-    if (st == SL_OK && count != 1)
+    if (st == SL_OK && !open && count != 1)
         st = error_set(err, SL_E_MODEL, "k is missing");
     if (st == SL_OK && (k < 0 || k > call->in[0]->dims[axis]))
         st = error_set(err, SL_E_MODEL, "k is %lld, but axis %d has %lld elements", (long long)k, axis,
@@ -32,6 +38,8 @@ static sl_status infer(const struct op_call *call, sl_error *err) {
         call->out[i]->dims[axis] = k;
         if (i == 1)
             call->out[i]->dtype = SL_INT64;
+        if (open)
+            rule_at_most(call, i, axis, 0);
     }
     return st;
 }
@@ -43,8 +51,8 @@ static int line_axis(const struct op_call *call) {
 }
 
 static int64_t line_k(const struct op_call *call) {
-    return call->opset < 10 ? op_attr_int(call, "k", 0)
-                            : element_index(call->in[1]->dtype, call->in[1]->data, 0);
+    const sl_tensor *y = op_has_out(call, 0) ? call->out[0] : call->out[1];
+    return y->dims[line_axis(call)];
 }
 
 static sl_status prepare(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
@@ -154,4 +162,6 @@ const struct op op_topk = {.domain = "",
                            .attrs = "axis k largest sorted",
                            .infer = infer,
                            .prepare = prepare,
-                           .run = run};
+                           .run = run,
+                           .sized = 2,
+                           .grows = 2};

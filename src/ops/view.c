@@ -11,7 +11,7 @@ static void run_copy(const struct op_call *call) {
         memcpy(call->out[0]->data, call->in[0]->data, rule_nbytes(call->out[0]));
 }
 
-#define VIEW(id, op_domain, op_name, in_most, out_most, op_attrs, op_infer, op_run)                          \
+#define VIEW(id, op_domain, op_name, in_most, out_most, op_attrs, op_infer, op_run, op_sized)                \
     const struct op op_##id = {.domain = op_domain,                                                          \
                                .name = op_name,                                                              \
                                .since = 1,                                                                   \
@@ -22,6 +22,8 @@ static void run_copy(const struct op_call *call) {
                                .attrs = op_attrs,                                                            \
                                .infer = op_infer,                                                            \
                                .run = op_run,                                                                \
+                               .sized = op_sized,                                                            \
+                               .grows = op_sized,                                                            \
                                .elementwise = true,                                                          \
                                .view = true};
 
@@ -32,7 +34,7 @@ static sl_status infer_same(const struct op_call *call, sl_error *err) {
     return SL_OK;
 }
 
-VIEW(identity, "", "Identity", 1, 1, NULL, infer_same, run_copy)
+VIEW(identity, "", "Identity", 1, 1, NULL, infer_same, run_copy, 0)
 
 static sl_status infer_reshape(const struct op_call *call, sl_error *err) {
     int64_t dims[SL_MAX_RANK], count, known = 1;
@@ -57,19 +59,26 @@ static sl_status infer_reshape(const struct op_call *call, sl_error *err) {
             return error_set(err, SL_E_MODEL, "dim %d of the new shape is %lld", i, (long long)dims[i]);
     }
     count = rule_count(x);
-    if (open >= 0 && (known == 0 || count % known))
+    if (open >= 0 && known == 0 && count == 0) { /* nothing: as it would be if there were one of each */
+        known = count = 1;
+        for (int i = 0; i < rank; i++)
+            known *= dims[i] > 0 ? dims[i] : 1;
+        for (int i = 0; i < x->rank; i++)
+            count *= x->dims[i] > 0 ? x->dims[i] : 1;
+    }
+    if (open >= 0 && (known == 0 || (count % known && !call->loose)))
         return error_set(err, SL_E_MODEL, "%s does not reshape into rows of %lld", rule_text(text, x),
                          (long long)known);
     if (open >= 0)
         dims[open] = count / known;
-    else if (known != count)
+    else if (known != count && !call->loose)
         return error_set(err, SL_E_MODEL, "%s does not reshape into %lld elements", rule_text(text, x),
                          (long long)known);
     rule_set(call->out[0], x->dtype, rank, dims);
     return SL_OK;
 }
 
-VIEW(reshape, "", "Reshape", 2, 1, "allowzero shape consumed_inputs", infer_reshape, run_copy)
+VIEW(reshape, "", "Reshape", 2, 1, "allowzero shape consumed_inputs", infer_reshape, run_copy, 2)
 
 static sl_status infer_flatten(const struct op_call *call, sl_error *err) {
     const sl_tensor *x = call->in[0];
@@ -83,7 +92,7 @@ static sl_status infer_flatten(const struct op_call *call, sl_error *err) {
     return SL_OK;
 }
 
-VIEW(flatten, "", "Flatten", 1, 1, "axis", infer_flatten, run_copy)
+VIEW(flatten, "", "Flatten", 1, 1, "axis", infer_flatten, run_copy, 0)
 
 static sl_status infer_squeeze(const struct op_call *call, sl_error *err) {
     const sl_tensor *x = call->in[0];
@@ -92,7 +101,7 @@ static sl_status infer_squeeze(const struct op_call *call, sl_error *err) {
     sl_status st = rule_axes(call, 1, "axes", x->rank, axes, &count, err);
     for (int i = 0; st == SL_OK && i < count; i++) {
         gone[axes[i]] = true;
-        if (x->dims[axes[i]] != 1)
+        if (x->dims[axes[i]] != 1 && !call->loose)
             st = error_set(err, SL_E_MODEL, "dim %d is %lld, expected 1", axes[i],
                            (long long)x->dims[axes[i]]);
     }
@@ -106,7 +115,7 @@ static sl_status infer_squeeze(const struct op_call *call, sl_error *err) {
     return SL_OK;
 }
 
-VIEW(squeeze, "", "Squeeze", 2, 1, "axes", infer_squeeze, run_copy)
+VIEW(squeeze, "", "Squeeze", 2, 1, "axes", infer_squeeze, run_copy, 0)
 
 static sl_status infer_unsqueeze(const struct op_call *call, sl_error *err) {
     const sl_tensor *x = call->in[0];
@@ -129,7 +138,7 @@ static sl_status infer_unsqueeze(const struct op_call *call, sl_error *err) {
     return SL_OK;
 }
 
-VIEW(unsqueeze, "", "Unsqueeze", 2, 1, "axes", infer_unsqueeze, run_copy)
+VIEW(unsqueeze, "", "Unsqueeze", 2, 1, "axes", infer_unsqueeze, run_copy, 0)
 
 /* True when nothing can be dropped: outside training, or at a ratio of zero. */
 static bool drops_nothing(const struct op_call *call) {
@@ -160,7 +169,7 @@ static void run_dropout(const struct op_call *call) {
         memset(call->out[1]->data, call->opset < 10 ? 0 : 1, rule_nbytes(call->out[1]));
 }
 
-VIEW(dropout, "", "Dropout", 3, 2, "ratio seed is_test consumed_inputs", infer_dropout, run_dropout)
+VIEW(dropout, "", "Dropout", 3, 2, "ratio seed is_test consumed_inputs", infer_dropout, run_dropout, 0)
 
 /* ZipMap names the columns of a score matrix; sluice writes columns, so the scores go through as they are. */
-VIEW(zip_map, "ai.onnx.ml", "ZipMap", 1, 1, "classlabels_int64s classlabels_strings", infer_same, run_copy)
+VIEW(zip_map, "ai.onnx.ml", "ZipMap", 1, 1, "classlabels_int64s classlabels_strings", infer_same, run_copy, 0)

@@ -80,7 +80,7 @@ static void compute(struct program *p, struct device_batch *batch) {
     if (p->settings.delay_us)
         usleep((useconds_t)((unsigned)rand() % p->settings.delay_us));
     if (!p->settings.identity) {
-        frame_run(&p->frame, &p->code, batch->input, batch->output);
+        (void)frame_run(&p->frame, &p->code, batch->input, batch->output, &batch->error);
         return;
     }
     size_t n = plan->input_nbytes < plan->output_nbytes ? plan->input_nbytes : plan->output_nbytes;

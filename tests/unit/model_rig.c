@@ -272,7 +272,7 @@ void rig_run(const struct plan *plan, const void *const *inputs, void **outputs)
         const struct plan_value *value = &plan->values[plan->inputs[i].value];
         memcpy(in + value->offset, inputs[i], value->nbytes);
     }
-    reference_run(reference, in, out);
+    ck_assert_msg(reference_run(reference, in, out, &err) == SL_OK, "%s", err.text);
     for (size_t i = 0; i < plan->output_count; i++) {
         const struct plan_value *value = &plan->values[plan->outputs[i].value];
         outputs[i] = mem_alloc(1, value->nbytes);

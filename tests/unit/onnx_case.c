@@ -36,9 +36,7 @@ static bool compare_outputs(const struct plan *plan, const struct data_set *set,
                             size_t why_nbytes) {
     bool passed = true;
     for (size_t i = 0; passed && i < plan->output_count; i++) {
-        const struct plan_value *value = &plan->values[plan->outputs[i].value];
-        sl_tensor got = value->tensor;
-        got.data = output + value->offset;
+        sl_tensor got = plan_output(plan, i, output);
         if (set->has_output[i])
             passed = compare(&got, &set->outputs[i], plan->outputs[i].name, why, why_nbytes);
     }
@@ -49,7 +47,7 @@ static sl_status run_reference(const struct plan *plan, void *input, void *outpu
     struct reference *reference = NULL;
     sl_status st = reference_open(&reference, plan, err);
     if (st == SL_OK)
-        reference_run(reference, input, output);
+        st = reference_run(reference, input, output, err);
     reference_close(reference);
     return st;
 }
@@ -67,6 +65,10 @@ static sl_status run_device(const struct plan *plan, void *input, void *output, 
         st = device_cpu.submit(program, &batch, err);
     if (st == SL_OK)
         st = device_cpu.collect(program, &done, err);
+    if (st == SL_OK && batch.error.status != SL_OK) {
+        *err = batch.error;
+        st = err->status;
+    }
     if (program)
         device_cpu.unload(program);
     device_cpu.close(device);

@@ -86,8 +86,8 @@ START_TEST(results_outlive_the_batch) {
     sl_string two[ROWS] = {text_of("q"), text_of("r"), text_of("s"), text_of("t")};
     char *first = mem_map(plan->output_nbytes), *second = mem_map(plan->output_nbytes);
     ck_assert(first && second);
-    reference_run(reference, one, first);
-    reference_run(reference, two, second);
+    ck_assert_int_eq(reference_run(reference, one, first, &err), SL_OK);
+    ck_assert_int_eq(reference_run(reference, two, second, &err), SL_OK);
     is_text(output_at(plan, first, 0), 0, "ABCDEFGHIJ--ABCDEFGHIJ");
     is_text(output_at(plan, first, 0), 1,
             "\xe2\xb1\xaf\xe2\xb1\xaf\xe2\xb1\xaf\xe2\xb1\xaf\xe2\xb1\xaf--"

@@ -149,7 +149,7 @@ static void cpu_memory(const struct device *device, const struct plan *plan, str
 
 static void compute(struct program *p, struct cpu_frame *frame, struct device_batch *batch) {
     uint64_t wall = clock_ns(), cpu = clock_thread_ns();
-    frame_run(frame, &p->code, batch->input, batch->output);
+    frame_run(frame, &p->code, batch->input, batch->output, &batch->error);
     batch->cpu_ns = clock_thread_ns() - cpu;
     batch->compute_ns = clock_ns() - wall;
 }

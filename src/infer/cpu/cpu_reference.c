@@ -10,6 +10,17 @@ static void run_reference(const struct cpu_step *step, struct cpu_frame *frame) 
     frame->plan->steps[step->index].op->run(call);
 }
 
+/* The same for a step whose sizes depend on data. */
+static void run_dynamic(const struct cpu_step *step, struct cpu_frame *frame) {
+    const struct plan *plan = frame->plan;
+    const struct op_call *call = &frame->calls[step->index];
+    bool run;
+    if (plan_size_step(plan, step->index, call, plan_room_at(plan, frame->dynamic), &run, &frame->error) ==
+            SL_OK &&
+        run)
+        plan->steps[step->index].op->run(call);
+}
+
 /* A call of one step with its tensors; pointers go into `slots`, which has room for in_count + out_count. */
 static void bind_call(const struct plan *plan, size_t index, sl_tensor *values, sl_tensor **slots,
                       struct op_call *call) {
@@ -50,11 +61,13 @@ static sl_status prepare_all(struct cpu_program *p, sl_tensor *values, sl_tensor
         bind_call(p->plan, i, values, slots, &call);
         slots += s->in_count + s->out_count;
         sl_status st = s->op->prepare ? s->op->prepare(&call, &p->memory, &prepared, err) : SL_OK;
-        if (st != SL_OK) {
+        if (st != SL_OK)
             error_append(err, " (node '%s')", text_quote(s->name));
+        else
+            st = plan_check_state(s, prepared.state, err);
+        if (st != SL_OK)
             return st;
-        }
-        p->steps[i] = (struct cpu_step){.run = run_reference,
+        p->steps[i] = (struct cpu_step){.run = s->dynamic ? run_dynamic : run_reference,
                                         .index = (uint32_t)i,
                                         .state = prepared.state,
                                         .scratch_nbytes = prepared.scratch_nbytes,
@@ -81,10 +94,11 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
     f->scratch = mem_map(p->scratch_nbytes);
     f->text = mem_map(plan->text_nbytes);
     f->values = copy_values(plan);
+    f->dynamic = mem_alloc(1, plan_room_nbytes(plan) + 1);
     /* calls and their pointers in one block */
     f->calls =
         mem_alloc(1, (plan->step_count + 1) * sizeof *f->calls + slot_count(plan) * sizeof(sl_tensor *));
-    if (!f->arena || !f->scratch || !f->text || !f->values || !f->calls) {
+    if (!f->arena || !f->scratch || !f->text || !f->values || !f->dynamic || !f->calls) {
         frame_close(f, p);
         return error_set(err, SL_E_MEMORY, "out of memory for a compute thread's arena");
     }
@@ -107,6 +121,7 @@ void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
     mem_unmap(f->scratch, p->scratch_nbytes);
     mem_unmap(f->text, p->plan->text_nbytes);
     mem_free(f->values);
+    mem_free(f->dynamic);
     mem_free(f->calls);
     *f = (struct cpu_frame){0};
 }
@@ -132,7 +147,8 @@ static void run_step(const struct cpu_step *step, struct cpu_frame *f) {
     }
 }
 
-void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, void *output) {
+sl_status frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, void *output,
+                    sl_error *err) {
     const struct plan *plan = p->plan;
     for (size_t i = 0; i < plan->value_count; i++) {
         const struct plan_value *v = &plan->values[i];
@@ -141,8 +157,15 @@ void frame_run(struct cpu_frame *f, const struct cpu_program *p, void *input, vo
         else if (v->place == PLAN_OUTPUT)
             f->values[i].data = (char *)output + v->offset;
     }
-    for (size_t i = 0; i < plan->step_count; i++)
+    f->error.status = SL_OK;
+    for (size_t i = 0; f->error.status == SL_OK && i < plan->step_count; i++)
         if (p->steps[i].run)
             run_step(&p->steps[i], f);
+    if (f->error.status != SL_OK) {
+        *err = f->error;
+        return err->status;
+    }
+    plan_keep_dims(plan, f->values, output);
     plan_keep_texts(plan, output);
+    return SL_OK;
 }

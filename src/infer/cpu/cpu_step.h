@@ -35,6 +35,8 @@ struct cpu_frame {
     char *text;            /* of the texts that steps make */
     sl_tensor *values;     /* [value_count]; data of inputs and outputs set for each batch */
     struct op_call *calls; /* [step_count] */
+    void *dynamic;         /* of a plan_room */
+    sl_error error;        /* of a step whose sizes depend on data */
 };
 
 struct cpu_program {
@@ -58,8 +60,10 @@ sl_status reference_fill(struct cpu_program *program, sl_error *err);
 sl_status frame_open(struct cpu_frame *frame, const struct cpu_program *program, unsigned thread,
                      sl_error *err);
 void frame_close(struct cpu_frame *frame, const struct cpu_program *program);
-/* Points inputs and outputs at a batch's blocks and runs every step. */
-void frame_run(struct cpu_frame *frame, const struct cpu_program *program, void *input, void *output);
+/* Points inputs and outputs at a batch's blocks and runs every step. Fails only where a size depends on data
+ * (plan_size_step). */
+sl_status frame_run(struct cpu_frame *frame, const struct cpu_program *program, void *input, void *output,
+                    sl_error *err);
 
 /* cpu_steps.c: overwrites the references with what is better, step by step in running order, and settles how
  * every value lies in memory. */

@@ -376,7 +376,7 @@ sl_status recurrent_fill(struct cpu_program *program, sl_error *err) {
     for (size_t i = 0; st == SL_OK && i < program->plan->step_count; i++) {
         struct candidate c;
         struct recurrent r;
-        if (match(program->plan, &program->plan->steps[i], &c, &r))
+        if (!program->plan->steps[i].dynamic && match(program->plan, &program->plan->steps[i], &c, &r))
             st = take(program, i, &c, &r, err);
     }
     return st;
