@@ -144,6 +144,8 @@ sl_tensor plan_output(const struct plan *plan, size_t i, const void *output);
  * next batch may begin. */
 void plan_keep_texts(const struct plan *plan, void *output);
 
+/* A line for each output whose size depends on the record. */
+void plan_print_dynamic(const struct plan *plan, struct buf *out);
 /* The steps as a table: name, operator, output shape, place and bytes. */
 void plan_print_steps(const struct plan *plan, struct buf *out);
 

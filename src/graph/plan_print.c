@@ -34,9 +34,22 @@ void plan_print_steps(const struct plan *plan, struct buf *out) {
                            op_width, step->op->name);
             else
                 buf_printf(out, "%4s  %-*s  %-*s", "", name_width, "", op_width, "");
-            buf_printf(out, "  %-28s  %-6s  %10s\n", rule_text(shape, &value->tensor), places[value->place],
+            rule_text(shape, &value->tensor);
+            if (value->dynamic && strlen(shape) + 9 < sizeof shape)
+                strcat(shape, " at most");
+            buf_printf(out, "  %-28s  %-6s  %10s\n", shape, places[value->place],
                        text_nbytes(size, sizeof size, value->nbytes));
             first = false;
         }
+    }
+}
+
+void plan_print_dynamic(const struct plan *plan, struct buf *out) {
+    for (size_t i = 0; i < plan->output_count; i++) {
+        char shape[RULE_TEXT];
+        const struct plan_port *port = &plan->outputs[i];
+        if (port->dynamic)
+            buf_printf(out, "  output '%s' is as long as the record makes it, %s at most\n",
+                       text_quote(port->name), rule_text(shape, &plan->values[port->value].tensor));
     }
 }

@@ -6,6 +6,7 @@
 #include "infer/executor.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support/clock.h"
@@ -171,6 +172,19 @@ static void landed(struct executor *ex, unsigned program) {
     pthread_mutex_unlock(&ex->mutex);
 }
 
+/* A record whose data asks for what cannot be is lost alone, where it was alone in its batch. */
+static bool reject_alone(struct slot *slot, const sl_error *why) {
+    if (why->status != SL_E_DATA || slot->row_cap != 1)
+        return false;
+    if (slot->rows[0].state != ROW_GOOD)
+        return true;
+    struct row_reject *reject = &slot->rejects[0];
+    *reject = (struct row_reject){.stage = "model", .code = "impossible-shape"};
+    snprintf(reject->reason, sizeof reject->reason, "%.199s", why->text);
+    slot->rows[0].state = ROW_REJECTED;
+    return true;
+}
+
 /* Collects everything that was submitted, also after a failure: the device owns those batches until then. */
 static void *collect_run(void *arg) {
     struct executor *ex = arg;
@@ -184,7 +198,7 @@ static void *collect_run(void *arg) {
             break;
         }
         landed(ex, flight.program);
-        if (batch->error.status != SL_OK) {
+        if (batch->error.status != SL_OK && !reject_alone(flight.slot, &batch->error)) {
             fail(ex, &batch->error);
             broken = true;
         }

@@ -167,6 +167,11 @@ static sl_status auto_batch(struct job *job, sl_error *err) {
     sl_status st = job_try_batch(job, 1, err); /* the least there is: says what a row takes */
     if (st != SL_OK)
         return st;
+    if (job->plan->dynamic) {
+        snprintf(job->batch_line, sizeof job->batch_line,
+                 "auto: one record at a time, because how much the model puts out depends on the record");
+        return SL_OK;
+    }
     size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes + job->plan->text_row_nbytes;
     while (batch > 4 && (uint64_t)batch * row_nbytes > BATCH_CACHE_NBYTES)
         batch /= 2;

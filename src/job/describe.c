@@ -40,6 +40,7 @@ static void print_chains(const struct job *job, struct buf *out) {
     }
     buf_printf(out, "\noutput, %s\n", formatter_content_type(job->formatter));
     formatter_print(job->formatter, out);
+    plan_print_dynamic(job->plan, out);
 }
 
 static void print_config(const struct job *job, struct buf *out) {
@@ -56,7 +57,7 @@ static void print_batches(struct job *job, struct buf *out) {
     char arena[32], total[32];
     int64_t chosen = job->plan->batch, most = chosen > 256 ? 2 * chosen : 4 * chosen;
     sl_error err = {0};
-    if (graph_fixed_batch(job->model.graph))
+    if (graph_fixed_batch(job->model.graph) || job->plan->dynamic)
         return;
     buf_puts(out, "\nbatch sizes\n");
     for (int64_t batch = 1; batch <= most; batch = batch < chosen && chosen < 2 * batch

@@ -312,3 +312,10 @@ OP(qlinear_where)
 OP(qlinear_concat)
 /* matmul_nbits.c */
 OP(matmul_nbits)
+/* select.c */
+OP(nonzero)
+OP(compress)
+/* unique.c */
+OP(unique)
+/* box_nms.c */
+OP(box_nms)

@@ -77,12 +77,16 @@ static void put_result(struct buf *out, const struct result *r) {
     }
 }
 
+/* An empty result is "", lest the line be blank. */
 static void line(struct buf *out, const struct result *results, size_t count) {
+    size_t before = out->size;
     for (size_t i = 0; i < count; i++) {
         if (i)
             buf_putc(out, ',');
         put_result(out, &results[i]);
     }
+    if (out->size == before)
+        buf_puts(out, "\"\"");
     buf_putc(out, '\n');
 }
 

@@ -78,8 +78,9 @@ static sl_status add_result(struct formatter *f, const char *name, uint32_t port
     *source = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = value->tensor.dtype};
     source->max_nbytes = f->plan->outputs[port].row_nbytes;
     source->text_nbytes = f->plan->outputs[port].text_longest;
-    for (int d = 1; d < value->tensor.rank; d++) /* without the batch dim */
-        source->dims[source->rank++] = value->tensor.dims[d];
+    for (int d = f->plan->outputs[port].whole ? 0 : 1; d < value->tensor.rank;
+         d++) /* without the batch dim */
+        source->dims[source->rank++] = value->least[d] < value->tensor.dims[d] ? -1 : value->tensor.dims[d];
     if (!name_columns(f, f->plan->outputs[port].labels, source))
         return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
     sl_status st = chain_open(&f->chains[f->count], steps, source, NULL, name, &f->options, err);
@@ -276,6 +277,10 @@ static bool run_chains(struct format_worker *w, const struct slot *slot, uint32_
                                   .data = (char *)slot->output + f->plan->values[port->value].offset +
                                           row * port->row_nbytes}};
         memcpy(in.tensor.dims, spec->dims, sizeof spec->dims);
+        if (port->dynamic) {
+            sl_tensor now = plan_output(f->plan, f->port[i], slot->output);
+            memcpy(in.tensor.dims, now.dims + (port->whole ? 0 : 1), (size_t)spec->rank * sizeof *now.dims);
+        }
         if (chain_apply(w->ctx, i, &in, &w->results[i].value, reject) != SL_OK)
             return false;
     }
