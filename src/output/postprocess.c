@@ -78,9 +78,10 @@ static sl_status add_result(struct formatter *f, const char *name, uint32_t port
     *source = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = value->tensor.dtype};
     source->max_nbytes = f->plan->outputs[port].row_nbytes;
     source->text_nbytes = f->plan->outputs[port].text_longest;
-    for (int d = f->plan->outputs[port].whole ? 0 : 1; d < value->tensor.rank;
-         d++) /* without the batch dim */
-        source->dims[source->rank++] = value->least[d] < value->tensor.dims[d] ? -1 : value->tensor.dims[d];
+    const struct plan_port *from = &f->plan->outputs[port];
+    for (int d = from->whole ? 0 : 1; d < value->tensor.rank; d++) /* without the batch dim */
+        source->dims[source->rank++] =
+            from->dynamic && value->least[d] < value->tensor.dims[d] ? -1 : value->tensor.dims[d];
     if (!name_columns(f, f->plan->outputs[port].labels, source))
         return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
     sl_status st = chain_open(&f->chains[f->count], steps, source, NULL, name, &f->options, err);
