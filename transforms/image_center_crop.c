@@ -1,5 +1,6 @@
 /* image_center_crop.c: the middle of an image, as torchvision's CenterCrop cuts it: the offset is rounded
- * half to even, and an image that is too small is padded with zeros first. */
+ * half to even, and an image that is too small is padded with zeros first. Hugging Face's processors round
+ * the offset down, and pad the odd row first. */
 #include <math.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ extern const sl_transform transform_image_center_crop;
 
 struct crop {
     int64_t h, w;
+    bool down;
 };
 
 static sl_status read_size(const sl_host *host, const sl_params *params, struct crop *crop, sl_error *err) {
@@ -33,10 +35,23 @@ static sl_status read_size(const sl_host *host, const sl_params *params, struct 
     return SL_OK;
 }
 
+static sl_status read_offset(const sl_host *host, const sl_params *params, struct crop *crop, sl_error *err) {
+    const char *offset = "half-even";
+    sl_status status = host->param_text(params, "offset", &offset, err);
+    crop->down = strcmp(offset, "down") == 0;
+    if (status == SL_OK && !crop->down && strcmp(offset, "half-even") != 0)
+        return host->fail(
+            err, SL_E_MODEL,
+            "cannot use transform 'image.center_crop': 'offset' is \"%s\", expected \"half-even\" "
+            "or \"down\"",
+            offset);
+    return status;
+}
+
 static sl_status crop_open(const sl_host *host, const sl_params *params, const sl_spec *in, sl_spec *out,
                            void **state, size_t *scratch_nbytes, sl_error *err) {
-    static const char *const keys[] = {"size", NULL};
-    struct crop crop = {0, 0};
+    static const char *const keys[] = {"size", "offset", NULL};
+    struct crop crop = {0};
     sl_status status = host->param_only(params, keys, err);
     if (status != SL_OK)
         return status;
@@ -44,6 +59,8 @@ static sl_status crop_open(const sl_host *host, const sl_params *params, const s
         return host->fail(err, SL_E_MODEL,
                           "cannot use transform 'image.center_crop': it takes an image, uint8 [h,w,c]");
     status = read_size(host, params, &crop, err);
+    if (status == SL_OK)
+        status = read_offset(host, params, &crop, err);
     if (status != SL_OK)
         return status;
     struct crop *kept = host->alloc(sizeof *kept);
@@ -73,12 +90,13 @@ struct overlap {
     int64_t from, to, length;
 };
 
-static struct overlap place(int64_t have, int64_t want) {
+static struct overlap place(int64_t have, int64_t want, bool down) {
     if (have < want) {
         /* torchvision pads (want - have) / 2 before; what is then as long as wanted is cut at 0. */
-        return (struct overlap){.from = 0, .to = (want - have) / 2, .length = have};
+        return (struct overlap){.from = 0, .to = (want - have + down) / 2, .length = have};
     }
-    return (struct overlap){.from = half_even(have - want), .to = 0, .length = want};
+    int64_t from = down ? (have - want) / 2 : half_even(have - want);
+    return (struct overlap){.from = from, .to = 0, .length = want};
 }
 
 static sl_status crop_apply(const void *state, const sl_host *host, sl_ctx *ctx, const sl_value *in,
@@ -87,7 +105,7 @@ static sl_status crop_apply(const void *state, const sl_host *host, sl_ctx *ctx,
     const int64_t *dims = in->tensor.dims;
     (void)host;
     (void)ctx;
-    struct overlap y = place(dims[0], crop->h), x = place(dims[1], crop->w);
+    struct overlap y = place(dims[0], crop->h, crop->down), x = place(dims[1], crop->w, crop->down);
     size_t c = (size_t)dims[2], out_pitch = (size_t)crop->w * c, in_pitch = (size_t)dims[1] * c;
     const uint8_t *from = (const uint8_t *)in->tensor.data + (size_t)y.from * in_pitch + (size_t)x.from * c;
     uint8_t *to = out->tensor.data;
@@ -101,6 +119,8 @@ static sl_status crop_apply(const void *state, const sl_host *host, sl_ctx *ctx,
 
 static const sl_param_doc docs[] = {
     {"size", "integer or [height, width]", NULL, "the result's size in pixels"},
+    {"offset", "half-even or down", "half-even",
+     "how half a pixel is rounded: torchvision's way, or Hugging Face's"},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -1,7 +1,7 @@
-/* image_resize.c: u8 images to another size, to the byte as Pillow's Image.resize does it up to version 12:
- * the filter widened by the scale when an image shrinks, coefficients with 22 bits after the point, rows
- * first, then columns. (Pillow 13 begins with the columns where the height shrinks by more than twice as many
- * pixels as the width, and may differ there.)
+/* image_resize.c: u8 images to another size, to the byte as Pillow's Image.resize does it (version 13): the
+ * filter widened by the scale when an image shrinks, coefficients with 22 bits after the point, rows first,
+ * then columns; the other way round where the height shrinks by more than twice as many pixels as the width,
+ * which older versions did not do.
  *
  * Every sum is an exact integer, so the plain loops and the AVX2 ones give the same bytes. The coefficients
  * of the last size are kept in the worker's scratch: pictures of one size pay for them once. The host may
@@ -425,13 +425,20 @@ static sl_status filtered(const struct resize *resize, const sl_host *host, sl_c
         resize->columns(&kept->y, in, 0, out, (size_t)w * c);
         return SL_OK;
     }
-    if ((uint64_t)out_w * (uint64_t)rows > resize->max_pixels)
+    bool columns_first = h > out_h && h - out_h > 2 * (w - out_w);
+    if ((columns_first ? (uint64_t)w * (uint64_t)out_h : (uint64_t)out_w * (uint64_t)rows) >
+        resize->max_pixels)
         return host->reject(ctx, "too-many-pixels", "resizing %lldx%lld pixels to %lldx%lld needs too many",
                             (long long)w, (long long)h, (long long)out_w, (long long)out_h);
     use_axis(&kept->x, rooms, resize->filter, (int32_t)w, (int32_t)out_w, weights);
     size_t pitch = (size_t)out_w * c;
     if (h == out_h) {
         resize->rows(&kept->x, in, out, h, (int)c);
+        return SL_OK;
+    }
+    if (columns_first) {
+        resize->columns(&kept->y, in, 0, middle, (size_t)w * c);
+        resize->rows(&kept->x, middle, out, out_h, (int)c);
         return SL_OK;
     }
     resize->rows(&kept->x, in + (size_t)first * (size_t)w * c, middle, rows, (int)c);

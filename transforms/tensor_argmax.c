@@ -74,7 +74,8 @@ static sl_status argmax_apply(const void *state, const sl_host *host, sl_ctx *ct
 }
 
 static const sl_param_doc docs[] = {
-    {"labels", "file in the model directory", "no labels", "one name a line, in the order of the classes"},
+    {"labels", "file in the model directory", "no labels",
+     "one name a line, in the order of the classes; or a config.json with \"id2label\""},
     {NULL, NULL, NULL, NULL},
 };
 

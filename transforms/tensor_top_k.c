@@ -102,7 +102,8 @@ static sl_status top_k_apply(const void *state, const sl_host *host, sl_ctx *ctx
 
 static const sl_param_doc docs[] = {
     {"k", "integer", NULL, "how many, at most the number of classes"},
-    {"labels", "file in the model directory", "no labels", "one name a line, in the order of the classes"},
+    {"labels", "file in the model directory", "no labels",
+     "one name a line, in the order of the classes; or a config.json with \"id2label\""},
     {NULL, NULL, NULL, NULL},
 };
 

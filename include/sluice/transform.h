@@ -94,7 +94,8 @@ typedef struct sl_host {
                             int64_t *number, sl_error *err);
     /* Refuses any key that is not in the NULL-ended list, with a suggestion. */
     sl_status (*param_only)(const sl_params *params, const char *const *keys, sl_error *err);
-    /* The lines of a file in the model directory, kept as long as the chain. */
+    /* The lines of a file in the model directory, kept as long as the chain; of a .json file the labels of
+     * its "id2label", by number. */
     sl_status (*read_lines)(const sl_params *params, const char *path, const char *const **lines,
                             size_t *count, sl_error *err);
     uint64_t (*max_pixels)(const sl_params *params); /* cap on one decoded image */

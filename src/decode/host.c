@@ -1,10 +1,12 @@
 /* host.c: the table of what the program offers to transforms. Built-in ones get no more than a user's. */
+#include <stdio.h>
 #include <string.h>
 
 #include "decode/chain_steps.h"
 #include "decode/worker_ctx.h"
 #include "support/error.h"
 #include "support/file.h"
+#include "support/json.h"
 #include "support/mem.h"
 #include "support/text.h"
 
@@ -71,6 +73,34 @@ static bool keep_lines(struct arena *memory, const char *data, size_t nbytes, co
     return true;
 }
 
+/* The labels of a Hugging Face config.json: "id2label": {"0": "cat", "1": "dog"}. */
+static sl_status keep_labels(struct arena *memory, const char *data, size_t nbytes, const char *path,
+                             const char *const **lines, size_t *count, sl_error *err) {
+    json_t *root = json_read_text(data, nbytes, path, SL_E_MODEL, err);
+    if (!root)
+        return err->status;
+    const json_t *labels = json_object_get(root, "id2label");
+    size_t n = json_object_size(labels);
+    const char **kept = arena_alloc(memory, n + 1, sizeof *kept);
+    sl_status status = kept ? SL_OK : error_set(err, SL_E_MEMORY, "out of memory for labels");
+    if (status == SL_OK && !n)
+        status = error_set(err, SL_E_MODEL, "'%s' has no 'id2label'", text_quote(path));
+    for (size_t i = 0; status == SL_OK && i < n; i++) {
+        char key[24];
+        snprintf(key, sizeof key, "%zu", i);
+        const char *label = json_string_value(json_object_get(labels, key));
+        if (!label)
+            status = error_set(err, SL_E_MODEL, "'id2label' of '%s' has %zu labels, but none for \"%s\"",
+                               text_quote(path), n, key);
+        else if (!(kept[i] = arena_strdup(memory, label)))
+            status = error_set(err, SL_E_MEMORY, "out of memory for labels");
+    }
+    json_decref(root);
+    *lines = kept;
+    *count = n;
+    return status;
+}
+
 static sl_status host_read_lines(const sl_params *params, const char *path, const char *const **lines,
                                  size_t *count, sl_error *err) {
     const char *dir = params->chain->options.model_dir;
@@ -90,6 +120,8 @@ static sl_status host_read_lines(const sl_params *params, const char *path, cons
     if (nbytes > MAX_LINES_NBYTES)
         status = error_set(err, SL_E_MODEL, "cannot use transform '%s': '%s' has more than 16 MiB", name,
                            text_quote(path));
+    else if (text_ends_with(path, ".json"))
+        status = keep_labels(&params->chain->memory, data, nbytes, path, lines, count, err);
     else if (!keep_lines(&params->chain->memory, data, nbytes, lines, count))
         status = error_set(err, SL_E_MEMORY, "cannot read '%s': out of memory", text_quote(path));
     file_unmap(data, nbytes);

@@ -44,7 +44,7 @@ static void print_chains(const struct job *job, struct buf *out) {
 }
 
 static void print_config(const struct job *job, struct buf *out) {
-    char *text = json_dumps(job->model.config, JSON_INDENT(2));
+    char *text = json_dumps(job->model.config, JSON_REAL_PRECISION(16) | JSON_INDENT(2));
     json_free_t release;
     json_get_alloc_funcs(NULL, &release);
     buf_printf(out, "\ntransform.json (%s)\n%s\n",

@@ -144,6 +144,7 @@ struct job {
 };
 
 /* model.c */
+bool job_is_file(const char *path); /* a regular file, or a link to one */
 sl_status job_model_open(struct job_model *model, const char *path, sl_error *err);
 sl_status job_model_hash(struct job_model *model, sl_error *err);
 void job_model_close(struct job_model *model);
@@ -160,6 +161,9 @@ void job_unprepare(struct job *job);
 sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err);
 /* derive.c: chains for a model of several inputs without transform.json. */
 sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err);
+/* derive_image.c: the chain of a picture from preprocessor_config.json or timm's pretrained_cfg, where the
+ * model directory has one; into model->config. SL_E_MODEL names what it asks for that no step does. */
+sl_status derive_image(struct job_model *model, sl_error *err);
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err);
 
 /* budget.c */

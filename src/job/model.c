@@ -13,7 +13,7 @@
 #define TEXT_NBYTES (16 << 10)     /* of a record's string inputs: most documents, and a batch of them fits */
 #define TEXT_MOST_NBYTES (1 << 20) /* a csv field has no more */
 
-static bool is_file(const char *path) {
+bool job_is_file(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
@@ -35,9 +35,15 @@ static sl_status find_files(struct job_model *model, const char *path, sl_error 
         return SL_OK;
     }
     snprintf(model->dir, sizeof model->dir, "%s", path);
-    if (snprintf(model->path, sizeof model->path, "%s/model.onnx", path) >= (int)sizeof model->path)
-        return error_set(err, SL_E_USAGE, "model path '%s' is too long", text_quote(path));
-    if (!is_file(model->path))
+    static const char *const places[] = {"model.onnx",
+                                         "onnx/model.onnx"}; /* Hugging Face's hub has the other */
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (snprintf(model->path, sizeof model->path, "%s/%s", path, places[i]) >= (int)sizeof model->path)
+            return error_set(err, SL_E_USAGE, "model path '%s' is too long", text_quote(path));
+        if (job_is_file(model->path))
+            return SL_OK;
+    }
+    if (!job_is_file(model->path))
         return error_set(err, SL_E_NOINPUT, "cannot find a model in '%s': it has no 'model.onnx'",
                          text_quote(path));
     return SL_OK;
@@ -122,7 +128,7 @@ static sl_status derive_config(struct job_model *model, sl_error *err) {
     model->derived = true;
     for (size_t i = 0; i < model->graph->input_count; i++)
         json_object_set_new(inputs, model->graph->values[model->graph->inputs[i]].name, json_array());
-    return SL_OK;
+    return derive_image(model, err);
 }
 
 sl_status job_model_open(struct job_model *model, const char *path, sl_error *err) {
@@ -135,7 +141,7 @@ sl_status job_model_open(struct job_model *model, const char *path, sl_error *er
     if (st != SL_OK)
         return st;
     snprintf(config, sizeof config, "%s/transform.json", model->dir);
-    if (!is_file(config))
+    if (!job_is_file(config))
         return derive_config(model, err);
     model->config = json_read_file(config, SL_E_MODEL, err);
     return model->config ? check_config(model, text_quote(config), err) : err->status;
@@ -149,7 +155,7 @@ static sl_status hash_named_files(const struct job_model *model, const json_t *v
     if (json_is_string(value)) {
         char path[2 * PATH_MAX], hex[HASH_HEX];
         snprintf(path, sizeof path, "%s/%s", model->dir, json_string_value(value));
-        if (!json_string_length(value) || !is_file(path))
+        if (!json_string_length(value) || !job_is_file(path))
             return SL_OK;
         st = hash_file(path, hex, err);
         if (st == SL_OK)

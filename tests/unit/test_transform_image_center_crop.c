@@ -6,10 +6,12 @@ static uint8_t mark(int64_t y, int64_t x, int64_t c) {
     return (uint8_t)(1 + (y * 41 + x * 7 + c * 3) % 255);
 }
 
+static const char *offset = "half-even";
+
 /* top and left as torchvision gives them: offset into the source, negative where it pads. */
 static void check(int64_t h, int64_t w, int64_t c, int64_t out_h, int64_t out_w, int64_t top, int64_t left) {
     struct rig rig;
-    char steps[80];
+    char steps[96];
     uint8_t *pixels = malloc((size_t)(h * w * c));
     for (int64_t y = 0; y < h; y++)
         for (int64_t x = 0; x < w; x++)
@@ -17,7 +19,8 @@ static void check(int64_t h, int64_t w, int64_t c, int64_t out_h, int64_t out_w,
                 pixels[(y * w + x) * c + i] = mark(y, x, i);
     sl_spec in = rig_tensor(SL_UINT8, 3, (int64_t[]){h, w, c});
     sl_value value = rig_value(&in, pixels);
-    snprintf(steps, sizeof steps, "[{\"image.center_crop\": {\"size\": [%d, %d]}}]", (int)out_h, (int)out_w);
+    snprintf(steps, sizeof steps, "[{\"image.center_crop\": {\"size\": [%d, %d], \"offset\": \"%s\"}}]",
+             (int)out_h, (int)out_w, offset);
     RIG_OK(rig_open(&rig, steps, in, NULL));
     memset(rig.room, 0xee, (size_t)(out_h * out_w * c) + 64);
     RIG_OK(rig_apply(&rig, &value));
@@ -33,6 +36,17 @@ static void check(int64_t h, int64_t w, int64_t c, int64_t out_h, int64_t out_w,
     rig_close(&rig);
     free(pixels);
 }
+
+/* Hugging Face's: floor((have - want) / 2), and ceil of it where it pads. */
+START_TEST(places_rounded_down) {
+    offset = "down";
+    check(5, 7, 3, 4, 4, 0, 1);
+    check(9, 11, 1, 4, 4, 2, 3);
+    check(3, 2, 3, 6, 6, -2, -2);
+    check(5, 9, 1, 8, 4, -2, 2);
+    offset = "half-even";
+}
+END_TEST
 
 START_TEST(places) {
     check(4, 4, 3, 4, 4, 0, 0);
@@ -82,6 +96,7 @@ int main(void) {
     Suite *suite = suite_create("transform_image_center_crop");
     TCase *tc = tcase_create("transform_image_center_crop");
     tcase_add_test(tc, places);
+    tcase_add_test(tc, places_rounded_down);
     tcase_add_test(tc, padding);
     tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);

@@ -220,11 +220,19 @@ START_TEST(too_large) {
     RIG_REJECT(rig_apply(&rig, &value), "too-many-pixels",
                "resizing 40000x1 pixels gives 4000000x100, too many");
     rig_close(&rig);
+    /* Columns first, else there would be too many pixels in between. */
     RIG_OK(rig_open(&rig, "[{\"image.resize\": {\"size\": [1, 60000]}}]", any_image(3), NULL));
     in = image(40000, 1, 3);
     value = rig_value(&in, pixels);
+    RIG_OK(rig_apply(&rig, &value));
+    rig_close(&rig);
+    RIG_OK(rig_open(&rig, "[{\"image.resize\": {\"size\": [1500, 2000]}}]", any_image(3), NULL));
+    in = image(3000, 4000, 3); /* more than an image may have */
+    uint8_t *many = calloc(1, in.max_nbytes);
+    value = rig_value(&in, many);
     RIG_REJECT(rig_apply(&rig, &value), "too-many-pixels",
-               "resizing 1x40000 pixels to 60000x1 needs too many");
+               "resizing 4000x3000 pixels to 2000x1500 needs too many");
+    free(many);
     rig_close(&rig);
     /* The longest sides there are. */
     RIG_OK(rig_open(&rig, "[{\"image.resize\": {\"size\": [1, 1], \"filter\": \"lanczos\"}}]", any_image(1),

@@ -225,9 +225,8 @@ for name, modes in (("baseline_444.jpg", ("RGB", "L")), ("rgb.png", ("RGB",))):
         for f, number in FILTERS.items():
             for height, width in ((1, 1), (7, 5), (31, 33), (97, 64), (48, 131), (128, 128), (200, 300), (97, 400),
                                   (20, 128)):
-                # In two steps, which fixes the order: Pillow up to 12 always does rows first; 13 begins with the
-                # columns where the height shrinks by more than twice as many pixels as the width.
-                resized = image.resize((width, image.height), number).resize((width, height), number)
+                # Pillow 13: older versions do rows first where this begins with the columns
+                resized = image.resize((width, height), number)
                 lines.append(f"resize {name} {mode} {f} {height} {width} {crc(resized)}")
 
 with open(os.path.join(HERE, "images.txt"), "w") as f:
