@@ -21,30 +21,14 @@ static sl_status run_list(struct work *w, pass_fn *const *passes, sl_error *err)
 
 static sl_status run_passes(struct work *w, sl_error *err) {
     /* products before transposes, so that a bias is out of their way, and again for what then follows them */
-    static pass_fn *const passes[] = {pass_contrib,
-                                      pass_dead_code,
-                                      pass_identity,
-                                      pass_common,
-                                      pass_dead_code,
-                                      pass_drop_expand,
-                                      pass_fold_pad,
-                                      pass_batch_norm,
-                                      pass_layer_norm,
-                                      pass_gelu,
-                                      pass_swish,
-                                      pass_fuse_tokens,
-                                      pass_fuse_conv,
-                                      pass_fuse_linear,
-                                      pass_split_linear,
-                                      pass_transpose,
-                                      pass_hoist_scale,
-                                      pass_attention,
-                                      pass_transpose,
-                                      pass_fuse_linear,
-                                      pass_transpose,
-                                      pass_dead_code,
-                                      NULL};
-    static pass_fn *const first[] = {pass_identity, pass_quantized, pass_dead_code, work_fold_waiting, NULL};
+    static pass_fn *const passes[] = {pass_widen,       pass_contrib,     pass_dead_code,   pass_identity,
+                                      pass_common,      pass_dead_code,   pass_drop_expand, pass_fold_pad,
+                                      pass_batch_norm,  pass_layer_norm,  pass_gelu,        pass_swish,
+                                      pass_fuse_tokens, pass_fuse_conv,   pass_fuse_linear, pass_split_linear,
+                                      pass_transpose,   pass_hoist_scale, pass_attention,   pass_transpose,
+                                      pass_fuse_linear, pass_transpose,   pass_dead_code,   NULL};
+    static pass_fn *const first[] = {pass_widen,     pass_identity,     pass_quantized,
+                                     pass_dead_code, work_fold_waiting, NULL};
     if (w->options->no_passes)
         return SL_OK;
     sl_status st = bounds_hide(w, err);

@@ -5,6 +5,8 @@
 
 #include "graph/work.h"
 
+/* What is float16 or bfloat16 inside becomes float. */
+sl_status pass_widen(struct work *w, sl_error *err);
 /* Nodes that hand on their input as it is (Identity, Dropout, a Reshape to the same shape, ...) go. */
 sl_status pass_identity(struct work *w, sl_error *err);
 /* com.microsoft's Attention, SkipLayerNormalization, FusedConv and so on, in the words of the others. */
