@@ -2,7 +2,10 @@
 CC ?= cc
 CXX ?= c++
 PKG_CONFIG ?= pkg-config
-NVCC ?= nvcc
+NVCC ?= $(or $(shell command -v nvcc 2>/dev/null),$(wildcard /usr/local/cuda/bin/nvcc))
+# what kernels are compiled for; make cuda-all: every target
+CUDA_ARCHS ?= 90
+CUDA_TARGETS := 75 80 86 89 90
 PREFIX ?= /usr/local
 OPT ?= -O2
 VARIANT ?= release
@@ -31,15 +34,44 @@ WARN := -Wall -Wextra -Wpedantic -Wno-psabi -Wshadow -Wstrict-prototypes -Wmissi
 # no contraction: a product and a sum round twice on every machine, so scores do not depend on the compiler
 BASE := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -ffp-contract=off -fno-math-errno $(LIB_CFLAGS) $(VARIANT_$(VARIANT))
 ALL_CFLAGS = $(BASE) $(WARN) -Wconversion $(CFLAGS)
-TEST_CFLAGS = $(BASE) $(WARN) -Wno-format-truncation -I. -Itests/unit -Itests/device $(CFLAGS)
+TEST_CFLAGS = $(BASE) $(WARN) -Wno-format-truncation -I. -Itests -Itests/unit -Itests/device $(CFLAGS)
 ALL_LDFLAGS = $(LINK_$(VARIANT)) $(LDFLAGS)
 
 SRC := $(sort $(shell find src transforms -name '*.c'))
 OBJ := $(SRC:%.c=$(B)/%.o)
 LIB_OBJ := $(filter-out $(B)/src/main.o,$(OBJ))
+
+# Kernels are compiled twice: by nvcc where there is one, and by the host's C++ compiler for the model of a GPU that
+# the tests run them on. The latter sees each load and store: of AddressSanitizer's or ThreadSanitizer's making in
+# those variants, else through the calls that -fsanitize=thread puts there and simt_hooks.c answers.
+KERNELS := $(sort $(wildcard src/infer/cuda/kernels/*.cu))
+SIMT_KERNELS := $(KERNELS:%.cu=$(B)/simt/%.o)
+SIMT_HELPERS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernels/simt/*.c))
+KERNEL_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/kernels/test_%,$(wildcard tests/kernels/*.c)))
+ifneq ($(filter asan tsan,$(VARIANT)),)
+SIMT_SEES := $(VARIANT_$(VARIANT)) -fno-sanitize=vptr
+else
+SIMT_SEES := -O1 -fsanitize=thread
+SIMT_HOOKS := -DSIMT_HOOKS
+endif
+SIMT_FLAGS = -std=c++17 -D_GNU_SOURCE -DSL_SIMT -g -Iinclude -Isrc -Itests/kernels/simt $(LIB_CFLAGS) $(SIMT_SEES) \
+  -ffp-contract=off -fno-math-errno -fno-strict-aliasing -fno-exceptions -fno-rtti -fno-threadsafe-statics \
+  -Wall -Wextra -Wno-unknown-pragmas $(CXXFLAGS)
+ifneq ($(NVCC),)
+CUDA_HOME := $(abspath $(dir $(realpath $(NVCC)))/..)
+EMPTY :=
+# the same for all variants
+CUDA_OBJ := $(KERNELS:%.cu=build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%.o)
+CUDA_PTX := $(lastword $(CUDA_ARCHS))
+CUDA_FLAGS = -std=c++17 -O3 -lineinfo -Iinclude -Isrc --threads 2 -ccbin $(lastword $(CXX)) \
+  -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra,-Wno-unused-parameter \
+  $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+  -gencode arch=compute_$(CUDA_PTX),code=compute_$(CUDA_PTX) $(NVCCFLAGS)
+LIB_LIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -lrt -ldl -lpthread
+endif
 DEVICE_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/device/test_%,$(wildcard tests/device/*.c)))
 UNIT_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_% tests/unit/plugin_%,$(wildcard tests/unit/*.c)))
-TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/device/test_*.c tests/fault/test_*.c tests/pipeline/test_*.c))
+TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c tests/device/test_*.c tests/fault/test_*.c tests/pipeline/test_*.c tests/kernels/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 PLUGINS := $(B)/tests/unit/test_transform.so $(B)/tests/unit/test_transform_abi.so
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
@@ -53,7 +85,7 @@ SIMD_avx2 := -mavx2 -mfma
 SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 
-.PHONY: FORCE all $(VARIANTS) test bench torture fuzz clean install help detect
+.PHONY: FORCE cuda-all all $(VARIANTS) test bench torture fuzz clean install help detect
 all: detect $(B)/sluice
 $(VARIANTS): all
 
@@ -62,17 +94,20 @@ $(B)/.detected: Makefile
 	@mkdir -p $(B)
 	@echo "build: $(VARIANT), $$($(CC) --version | head -n 1)"
 	@echo "cpu: oneDNN $$(printf '#include <oneapi/dnnl/dnnl_version.h>\nDNNL_VERSION_MAJOR.DNNL_VERSION_MINOR.DNNL_VERSION_PATCH\n' | $(CC) -E -P - 2>/dev/null | tr -d ' \n')"
-	@if command -v $(NVCC) >/dev/null 2>&1; then \
-	   echo "cuda: nvcc $$($(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p') found; no kernels are built in this version, the cpu device does the work"; \
+	@if [ -n "$(NVCC)" ]; then \
+	   echo "cuda: nvcc $$($(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), kernels for sm_$(CUDA_ARCHS); no device uses them yet, the cpu does the work"; \
 	 else echo "cuda: no nvcc, built without; the cpu device does the work"; fi
 	@touch $@
 
 $(B)/sluice: $(B)/src/main.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $< $(B)/libsluice.a $(LIB_LIBS)
 
-$(B)/libsluice.a: $(LIB_OBJ) $(B)/.objects
+$(B)/libsluice.a: $(LIB_OBJ) $(CUDA_OBJ) $(B)/.objects
 	@rm -f $@
-	@$(AR) rcs $@ $(LIB_OBJ)
+	@$(AR) rcs $@ $(LIB_OBJ) $(CUDA_OBJ)
+# the kernels for every target, and PTX for what comes later
+cuda-all:
+	@$(MAKE) CUDA_ARCHS="$(CUDA_TARGETS)" all
 # what --version tells; outside a clone there is no commit to tell
 $(B)/src/cli/help.o: BASE += -DSLUICE_COMMIT='"$(COMMIT)"'
 $(B)/src/cli/help.o: $(B)/.commit
@@ -82,7 +117,7 @@ $(B)/.commit: FORCE
 # a source that went away must leave the library too
 $(B)/.objects: FORCE
 	@mkdir -p $(B)
-	@echo '$(LIB_OBJ)' | cmp -s - $@ || echo '$(LIB_OBJ)' >$@
+	@echo '$(LIB_OBJ) $(CUDA_OBJ)' | cmp -s - $@ || echo '$(LIB_OBJ) $(CUDA_OBJ)' >$@
 FORCE:
 
 $(B)/%_avx2.o: %_avx2.c
@@ -91,6 +126,15 @@ $(B)/%_avx2.o: %_avx2.c
 $(B)/%_avx512.o: %_avx512.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SIMD_avx512) -MMD -MP -c -o $@ $<
+$(B)/simt/%.o: %.cu
+	@mkdir -p $(@D)
+	$(CXX) $(SIMT_FLAGS) -MMD -MP -x c++ -c -o $@ $<
+build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%.o: %.cu
+	@mkdir -p $(@D)
+	$(NVCC) $(CUDA_FLAGS) -MMD -MP -c -o $@ $<
+$(B)/tests/kernels/%.o: tests/kernels/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -Itests/kernels/simt $(SIMT_HOOKS) -MMD -MP -c -o $@ $<
 $(B)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
@@ -108,6 +152,12 @@ $(B)/tests/unit/test_transform_abi.so: tests/unit/plugin_example.c
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/device/test_%: $(B)/tests/device/test_%.o $(DEVICE_HELPERS) $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+# first of all the kernels as the host compiles them: no nvcc objects come out of the library then
+$(B)/libkernels_simt.a: $(SIMT_KERNELS) $(SIMT_HELPERS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+$(B)/tests/kernels/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/libkernels_simt.a $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
@@ -148,10 +198,12 @@ clean:
 help:
 	@echo "make               the program: $(B)/sluice"
 	@echo "make test          every test (after: make debug test, make asan test, make tsan test)"
+	@echo "make cuda-all      the program with kernels for every target (CUDA_ARCHS=90 is the default)"
 	@echo "make bench         throughput, each stage alone beside the whole"
 	@echo "make torture       COUNT=200 random kills and resumes"
 	@echo "make fuzz          SECONDS=60 of clang's libFuzzer for each parser, or for TARGET=decode alone"
 	@echo "make install       PREFIX=/usr/local DESTDIR="
 	@echo "knobs              CC CFLAGS LDFLAGS OPT VARIANT (or config.mk)"
 
+-include $(SIMT_KERNELS:.o=.d) $(CUDA_OBJ:.o=.d) $(wildcard $(B)/tests/kernels/simt/*.d)
 -include $(OBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d) $(wildcard $(B)/tests/*/*.d)

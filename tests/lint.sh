@@ -17,7 +17,7 @@ else
     skipped=$((skipped + 1))
 fi
 if command -v clang-format >/dev/null 2>&1 && clang-format --version | grep -q 'version 14'; then
-    none "clang-format" "$(find src transforms include -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run 2>&1 | grep 'warning:' | cut -d: -f1 | sort -u | head)"
+    none "clang-format" "$(find src transforms include tests/kernels \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) -print0 | xargs -0 clang-format --dry-run 2>&1 | grep 'warning:' | cut -d: -f1 | sort -u | head)"
 else
     skipped=$((skipped + 1))
 fi

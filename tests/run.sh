@@ -21,7 +21,7 @@ TIMEOUT=${TIMEOUT:-300}
 
 list() { # by the sources: what an old build left behind is not run
     local t
-    for t in tests/{unit,device,fault,pipeline}/test_*.c; do
+    for t in tests/{unit,device,fault,pipeline,kernels}/test_*.c; do
         [ -e "$t" ] && echo "build/$VARIANT/${t%.c}"
     done
     for t in tests/fuzz/fuzz_*.c; do

@@ -1,0 +1,13 @@
+/* kernels.h: THE KERNELS, as the CUDA device sees them: for each a struct of arguments and a launcher. All of
+ * this is plain C; it and include/ are all that nvcc and the rest of the project have in common.
+ *
+ * A launcher puts one or more kernels on the stream and returns 0 or the cudaError. It checks nothing that
+ * the step's matcher has checked, allocates nothing, and reads its arguments before it returns. Pointers
+ * inside are the GPU's. Tensors are dense and row-major unless said otherwise; 16-byte aligned where said. */
+#ifndef INFER_CUDA_KERNELS_H
+#define INFER_CUDA_KERNELS_H
+
+#include "infer/cuda/kernels/k_softmax.h"
+#include "infer/cuda/kernels/k_types.h"
+
+#endif
