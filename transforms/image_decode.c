@@ -1,4 +1,4 @@
-/* image_decode.c: a JPEG or PNG file as u8 pixels, by the host's decoders. */
+/* image_decode.c: a JPEG, PNG or WebP file as u8 pixels, by the host's decoders. */
 #include <string.h>
 
 #include "sluice/transform.h"
@@ -47,7 +47,7 @@ static void decode_close(const sl_host *host, void *state) {
 
 /* The extension is what follows the last dot of a member's name, in any case. */
 static bool is_image(const sl_slice *name) {
-    static const char *const known[] = {"jpg", "jpeg", "png"};
+    static const char *const known[] = {"jpg", "jpeg", "png", "webp"};
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         size_t nbytes = strlen(known[k]), i = 0;
         if (name->nbytes < nbytes)
@@ -78,7 +78,7 @@ static sl_status decode_apply(const void *state, const sl_host *host, sl_ctx *ct
         hit = &in->fields[i];
     }
     if (!hit)
-        return host->reject(ctx, "missing-value", "the sample has no jpg, jpeg or png");
+        return host->reject(ctx, "missing-value", "the sample has no jpg, jpeg, png or webp");
     return host->image_decode(ctx, hit->data, decode->pixels, decode->room, out);
 }
 
@@ -91,7 +91,7 @@ const sl_transform transform_image_decode = {
     .abi = SL_TRANSFORM_ABI,
     .nbytes = sizeof(sl_transform),
     .name = "image.decode",
-    .summary = "decodes a JPEG or PNG file",
+    .summary = "decodes a JPEG, PNG or WebP file",
     .shapes = "bytes, or the only image of a sample -> uint8 [h,w,c]",
     .params = docs,
     .open = decode_open,

@@ -119,7 +119,7 @@ typedef struct sl_host {
     sl_status (*json_members_floats)(sl_ctx *ctx, const sl_value *json, const char *const *keys, size_t count,
                                      float *out);
     sl_status (*json_floats)(sl_ctx *ctx, const sl_value *json, size_t count, float *out);
-    /* JPEG or PNG by content, as Pillow's convert() to the mode would give it: u8 [h, w, channels] into
+    /* JPEG, PNG or WebP by content, as Pillow's convert() to the mode would give it: u8 [h, w, channels] into
      * out->tensor, of at most `room` bytes. */
     sl_status (*image_decode)(sl_ctx *ctx, sl_slice encoded, sl_pixels pixels, size_t room, sl_value *out);
     /* As csv_floats, json_members_floats and json_floats, as texts. `columns` NULL: all fields, which must be

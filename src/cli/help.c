@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <png.h>
 #include <string.h>
+#include <webp/decode.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -158,9 +159,11 @@ void help_version(FILE *out, bool verbose) {
         return;
     machine_read(&m);
     fprintf(out, "commit      %s\n", SLUICE_COMMIT);
-    fprintf(out, "libraries   %s, zlib %s, zstd %s, libcsv %d.%d.%d, jansson %s, libpng %s\n",
+    fprintf(out,
+            "libraries   %s, zlib %s, zstd %s, libcsv %d.%d.%d, jansson %s, libpng %s, libwebp %d.%d.%d\n",
             archive_version_string(), zlibVersion(), ZSTD_versionString(), CSV_MAJOR, CSV_MINOR, CSV_RELEASE,
-            jansson_version_str(), png_get_libpng_ver(NULL));
+            jansson_version_str(), png_get_libpng_ver(NULL), WebPGetDecoderVersion() >> 16,
+            WebPGetDecoderVersion() >> 8 & 255, WebPGetDecoderVersion() & 255);
     fprintf(out, "            %s\n", OpenSSL_version(OPENSSL_VERSION));
     fprintf(out, "machine     %u of %u cores%s%s%s, cgroup %s, %s free\n", m.cores, m.online,
             m.avx2 ? ", avx2" : "", m.avx512 ? ", avx512" : "", m.avx512_bf16 ? ", avx512_bf16" : "",

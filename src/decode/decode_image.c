@@ -59,13 +59,9 @@ static const struct {
     const char *name, *magic;
     size_t at, nbytes;
 } unread[] = {
-    {"GIF", "GIF8", 0, 4},
-    {"WebP", "WEBP", 8, 4},
-    {"BMP", "BM", 0, 2},
-    {"TIFF", "II*\0", 0, 4},
-    {"TIFF", "MM\0*", 0, 4},
-    {"HEIF or AVIF", "ftyp", 4, 4},
-    {"JPEG 2000", "\0\0\0\x0cjP", 0, 6},
+    {"GIF", "GIF8", 0, 4},          {"BMP", "BM", 0, 2},
+    {"TIFF", "II*\0", 0, 4},        {"TIFF", "MM\0*", 0, 4},
+    {"HEIF or AVIF", "ftyp", 4, 4}, {"JPEG 2000", "\0\0\0\x0cjP", 0, 6},
     {"JPEG XL", "\xff\x0a", 0, 2},
 };
 
@@ -73,11 +69,11 @@ static sl_status reject_format(sl_ctx *ctx, sl_slice encoded) {
     for (size_t i = 0; i < sizeof unread / sizeof *unread; i++)
         if (encoded.nbytes >= unread[i].at + unread[i].nbytes &&
             memcmp(encoded.data + unread[i].at, unread[i].magic, unread[i].nbytes) == 0)
-            return reject_set(ctx, "decode", "unsupported-image", "%s is not supported, only JPEG and PNG",
-                              unread[i].name);
+            return reject_set(ctx, "decode", "unsupported-image",
+                              "%s is not supported, only JPEG, PNG and WebP", unread[i].name);
     if (encoded.nbytes == 0)
         return reject_set(ctx, "decode", "empty-image", "image file is empty");
-    return reject_set(ctx, "decode", "unknown-image", "not a JPEG or PNG file, it begins with '%s'",
+    return reject_set(ctx, "decode", "unknown-image", "not a JPEG, PNG or WebP file, it begins with '%s'",
                       text_quote_n(encoded.data, encoded.nbytes < 8 ? encoded.nbytes : 8));
 }
 
@@ -93,6 +89,9 @@ sl_status image_read(sl_ctx *ctx, sl_slice encoded, sl_pixels format, size_t roo
         status = jpeg_decode(ctx, decoder, &job);
     else if (encoded.nbytes >= 8 && memcmp(encoded.data, "\x89PNG\r\n\x1a\n", 8) == 0)
         status = png_decode(ctx, decoder, &job);
+    else if (encoded.nbytes >= 12 && memcmp(encoded.data, "RIFF", 4) == 0 &&
+             memcmp(encoded.data + 8, "WEBP", 4) == 0)
+        status = webp_decode(ctx, decoder, &job);
     else
         return reject_format(ctx, encoded);
     bool huge = (uint64_t)job.width * job.height * 4 > WORKER_KEEP_NBYTES;

@@ -1,4 +1,4 @@
-/* decode_image.h: JPEG and PNG files in memory as rows of u8 pixels, as Pillow's convert("RGB") and
+/* decode_image.h: JPEG, PNG and WebP files in memory as rows of u8 pixels, as Pillow's convert("RGB") and
  * convert("L") would give them (alpha dropped, no EXIF turning, no gamma). */
 #ifndef DECODE_DECODE_IMAGE_H
 #define DECODE_DECODE_IMAGE_H
@@ -54,8 +54,9 @@ sl_status image_check_size(sl_ctx *ctx, const char *format, const struct image_j
 /* RGB to L as Pillow's L24 has it. */
 void image_rgb_to_l(const uint8_t *rgb, uint8_t *l, size_t count);
 
-/* decode_jpeg.c, decode_png.c */
+/* decode_jpeg.c, decode_png.c, decode_webp.c */
 sl_status jpeg_decode(sl_ctx *ctx, struct image_decoder *decoder, struct image_job *job);
 sl_status png_decode(sl_ctx *ctx, struct image_decoder *decoder, struct image_job *job);
+sl_status webp_decode(sl_ctx *ctx, struct image_decoder *decoder, struct image_job *job);
 
 #endif

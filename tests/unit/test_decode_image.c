@@ -81,7 +81,7 @@ static void one_reject(struct rig *rigs, char *rest) {
 /* The golden lines of four files that stand for the decoders' ways. */
 static void some_golden(struct rig *rigs, char *rest) {
     static const char *const chosen[] = {"baseline_420.jpg", "progressive_444.jpg", "cmyk.jpg",
-                                         "rgb_interlaced.png", "grey_16.png"};
+                                         "rgb_interlaced.png", "grey_16.png", "lossy.webp"};
     for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++)
         if (strncmp(rest, chosen[i], strlen(chosen[i])) == 0)
             one_golden(rigs, rest);
@@ -111,9 +111,9 @@ START_TEST(words) {
     RIG_REJECT(decode_file(&rig, "wide.png"), "too-many-pixels",
                "PNG of 1000000x1 pixels, a side may have 65500");
     RIG_REJECT(decode_file(&rig, "animation.gif"), "unsupported-image",
-               "GIF is not supported, only JPEG and PNG");
+               "GIF is not supported, only JPEG, PNG and WebP");
     RIG_REJECT(decode_file(&rig, "text.png"), "unknown-image",
-               "not a JPEG or PNG file, it begins with 'this is '");
+               "not a JPEG, PNG or WebP file, it begins with 'this is '");
     RIG_REJECT(decode_file(&rig, "empty.jpg"), "empty-image", "image file is empty");
     rig_close(&rig);
 }
@@ -159,6 +159,7 @@ START_TEST(any_damage) {
     ck_assert(a_line[0]);
     torture(rigs, "grey_interlaced.png", a_line);
     torture(rigs, "palette.png", a_line);
+    torture(rigs, "lossless.webp", a_line);
     torture(rigs, "keep_rgb.jpg", a_line);
     torture(rigs, "cmyk.jpg", a_line);
     rig_close(&rigs[0]);
@@ -177,7 +178,7 @@ START_TEST(samples) {
     RIG_OK(rig_apply(&rig, &in));
     ck_assert_int_eq(rig.out.tensor.dims[0], 23);
     in.field_count = 1;
-    RIG_REJECT(rig_apply(&rig, &in), "missing-value", "the sample has no jpg, jpeg or png");
+    RIG_REJECT(rig_apply(&rig, &in), "missing-value", "the sample has no jpg, jpeg, png or webp");
     ck_assert_str_eq(rig.reject.stage, "transform");
     in.field_count = 3;
     RIG_REJECT(rig_apply(&rig, &in), "several-images",

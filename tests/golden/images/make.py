@@ -173,6 +173,15 @@ exif = Image.Exif()
 exif[0x0112] = 6
 golden("exif_turned.jpg", saved(small, "JPEG", exif=exif))
 
+# --- WebP ---
+
+golden("lossy.webp", saved(photo, "WEBP", quality=80))
+golden("lossless.webp", saved(small, "WEBP", lossless=True))
+golden("lossy_alpha.webp", saved(Image.fromarray(alpha), "WEBP", quality=80))
+golden("lossless_alpha.webp", saved(Image.fromarray(alpha), "WEBP", lossless=True, exact=True))
+golden("grey.webp", saved(photo.convert("L"), "WEBP", quality=60))
+golden("one_pixel.webp", saved(photo.crop((0, 0, 1, 1)), "WEBP"))
+
 # --- what must be refused ---
 
 
@@ -187,6 +196,11 @@ whole = saved(small, "PNG")
 scan = jpeg.index(b"\xff\xda")
 reject("empty.jpg", b"", "empty-image")
 reject("text.png", b"this is no image\n", "unknown-image")
+webp = saved(photo, "WEBP", quality=80)
+reject("truncated.webp", webp[: len(webp) // 2], "truncated-webp")
+reject("only_header.webp", webp[:16], "truncated-webp")
+reject("corrupt.webp", webp[:20] + bytes(b ^ 0xFF for b in webp[20:40]) + webp[40:], "corrupt-webp")
+reject("animation.webp", saved(photo, "WEBP", save_all=True, append_images=[photo.transpose(0)]), "unsupported-webp")
 reject("animation.gif", b"GIF89a" + bytes(20), "unsupported-image")
 reject("truncated.jpg", jpeg[: len(jpeg) // 2], "truncated-jpeg")
 reject("truncated_progressive.jpg", progressive[: len(progressive) // 2], "truncated-jpeg")
