@@ -24,7 +24,8 @@ static sl_status field_open(const sl_host *host, const sl_params *params, const 
         return host->fail(err, SL_E_MODEL,
                           "cannot use transform 'field': a csv row has columns, use "
                           "{\"columns\": [...]}");
-    if (in->kind != SL_KIND_JSON && in->kind != SL_KIND_FIELDS)
+    bool arrays = in->kind == SL_KIND_ARRAYS;
+    if (in->kind != SL_KIND_JSON && in->kind != SL_KIND_FIELDS && !arrays)
         return host->fail(err, SL_E_MODEL, "cannot use transform 'field': it takes a json value or a sample");
     struct field *field = host->alloc(sizeof *field);
     if (!field)
@@ -32,10 +33,14 @@ static sl_status field_open(const sl_host *host, const sl_params *params, const 
     field->name = name;
     field->nbytes = strlen(name);
     bool json = in->kind == SL_KIND_JSON || strcmp(name, "json") == 0;
-    *out = (sl_spec){.kind = json ? SL_KIND_JSON : SL_KIND_BYTES,
+    *out = (sl_spec){.kind = json && !arrays ? SL_KIND_JSON
+                             : arrays        ? SL_KIND_ARRAY
+                                             : SL_KIND_BYTES,
                      .dtype = in->dtype, /* what is wanted of it in the end */
+                     .rank = in->rank,
                      .max_nbytes = in->max_nbytes,
                      .column_count = in->column_count};
+    memcpy(out->dims, in->dims, sizeof out->dims);
     *state = field;
     *scratch_nbytes = 0;
     return SL_OK;
@@ -51,6 +56,8 @@ static sl_status field_apply(const void *state, const sl_host *host, sl_ctx *ctx
     const sl_field *hit = NULL;
     if (in->kind == SL_KIND_JSON)
         return host->json_member(ctx, in, field->name, out);
+    if (in->kind == SL_KIND_ARRAYS)
+        return host->array_find(ctx, in, field->name, false, out);
     for (size_t i = 0; i < in->field_count; i++) {
         const sl_field *f = &in->fields[i];
         if (f->name.nbytes != field->nbytes || memcmp(f->name.data, field->name, field->nbytes) != 0)
@@ -66,7 +73,7 @@ static sl_status field_apply(const void *state, const sl_host *host, sl_ctx *ctx
 }
 
 static const sl_param_doc docs[] = {
-    {"", "text", NULL, "the key of a json member, or the extension of a sample's member"},
+    {"", "text", NULL, "the key of a json member, the extension of a sample's member, or an array's name"},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -74,8 +81,8 @@ const sl_transform transform_field = {
     .abi = SL_TRANSFORM_ABI,
     .nbytes = sizeof(sl_transform),
     .name = "field",
-    .summary = "one part of a json object or of a sample",
-    .shapes = "json -> json, sample -> bytes (json for the part 'json')",
+    .summary = "one part of a json object, of a sample or of arrays",
+    .shapes = "json -> json, sample -> bytes (json for the part 'json'), arrays -> array",
     .params = docs,
     .open = field_open,
     .close = field_close,

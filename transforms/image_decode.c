@@ -19,7 +19,7 @@ static sl_status decode_open(const sl_host *host, const sl_params *params, const
         status = host->param_text(params, "mode", &mode, err);
     if (status != SL_OK)
         return status;
-    if (in->kind != SL_KIND_BYTES && in->kind != SL_KIND_FIELDS)
+    if (in->kind != SL_KIND_BYTES && in->kind != SL_KIND_FIELDS && in->kind != SL_KIND_ARRAY)
         return host->fail(err, SL_E_MODEL,
                           "cannot use transform 'image.decode': it takes a file or a sample");
     if (strcmp(mode, "RGB") != 0 && strcmp(mode, "L") != 0)
@@ -67,7 +67,7 @@ static sl_status decode_apply(const void *state, const sl_host *host, sl_ctx *ct
                               sl_value *out) {
     const struct decode *decode = state;
     const sl_field *hit = NULL;
-    if (in->kind == SL_KIND_BYTES)
+    if (in->kind != SL_KIND_FIELDS)
         return host->image_decode(ctx, in->bytes, decode->pixels, decode->room, out);
     for (size_t i = 0; i < in->field_count; i++) {
         if (!is_image(&in->fields[i].name))

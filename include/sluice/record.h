@@ -27,7 +27,8 @@ typedef enum sl_record_kind {
     SL_RECORD_CSV = 1, /* bytes: one row without its line end */
     SL_RECORD_JSON,    /* bytes: one JSON value */
     SL_RECORD_BYTES,   /* bytes: one whole file */
-    SL_RECORD_FIELDS   /* fields: the members of one sample */
+    SL_RECORD_FIELDS,  /* fields: the members of one sample */
+    SL_RECORD_ARRAYS   /* bytes: named arrays, one row of each */
 } sl_record_kind;
 
 typedef struct sl_record {

@@ -28,7 +28,9 @@ typedef enum sl_kind {
     SL_KIND_CSV,        /* one CSV row: read it with host->csv_* */
     SL_KIND_JSON,       /* the text of one JSON value: read it with host->json_* */
     SL_KIND_FIELDS,     /* named parts (a tar sample) */
-    SL_KIND_RANKED      /* result only: k pairs of class and score, best first */
+    SL_KIND_RANKED,     /* result only: k pairs of class and score, best first */
+    SL_KIND_ARRAYS,     /* named arrays of numbers or texts: find one with host->array_find */
+    SL_KIND_ARRAY       /* one of them: read it with host->array_read */
 } sl_kind;
 
 /* One entry of an SL_KIND_RANKED value. */
@@ -41,7 +43,8 @@ typedef struct sl_ranked {
 typedef struct sl_spec {
     sl_kind kind;
     sl_dtype dtype; /* tensor; of a record: what the model wants of it (SL_STRING; of a csv row also SL_INT64,
-                       SL_INT32, SL_DOUBLE), else SL_UNDEFINED */
+                       SL_INT32, SL_DOUBLE; of a file, a sample or arrays anything, with rank and dims), else
+                       SL_UNDEFINED */
     int rank;
     int64_t dims[SL_MAX_RANK];  /* -1: varies from record to record */
     size_t max_nbytes;          /* bound of the value's data: the room that is reserved for it */
@@ -62,6 +65,7 @@ typedef struct sl_value {
     sl_slice bytes;         /* bytes, csv, json */
     const sl_field *fields; /* fields */
     size_t field_count;
+    uint32_t encoding; /* arrays: how bytes hold them, which is the host's business */
 } sl_value;
 
 typedef struct sl_params sl_params; /* the parameters of one step, as transform.json has them */
@@ -132,6 +136,16 @@ typedef struct sl_host {
     sl_status (*json_members_texts)(sl_ctx *ctx, const sl_value *json, const char *const *keys, size_t count,
                                     sl_string *out);
     sl_status (*json_texts)(sl_ctx *ctx, const sl_value *json, size_t count, sl_string *out);
+    /* One of several arrays, by name, or the only one when name is NULL; with `only` the only one will do
+     * whatever its name. */
+    sl_status (*array_find)(sl_ctx *ctx, const sl_value *arrays, const char *name, bool only,
+                            sl_value *array);
+    /* The numbers of an array, or of bytes that are a .npy file, in the dtype and shape of `want`: no number
+     * changes, but that a double may be rounded to a float. An array of one dimension has any shape of as
+     * many elements. */
+    sl_status (*array_read)(sl_ctx *ctx, const sl_value *array, const sl_spec *want, void *out);
+    /* An array of texts, or one text as bytes: UTF-8 without NUL. They are parts of the array. */
+    sl_status (*array_texts)(sl_ctx *ctx, const sl_value *array, size_t count, sl_string *out);
 } sl_host;
 
 /* One parameter, for `sluice transforms NAME`. */

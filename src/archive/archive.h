@@ -31,7 +31,7 @@ sl_status reader_open(struct reader **reader, const struct shard_list *list,
                       sl_error *err);
 /* Bytes a reader holds, its libraries' state included: for the plan. The window of a zstd stream (8 MiB as
  * its tool makes them) is counted when compression_type says Zstd. */
-size_t reader_nbytes(const struct reader_options *options);
+size_t reader_nbytes(const struct reader_options *options, const struct container_ops *container);
 /* Begins a shard, after `skip_records` records. Errors: SL_E_NOINPUT (gone), SL_E_IO, SL_E_PERMISSION,
  * SL_E_DATA. */
 sl_status reader_start(struct reader *reader, size_t shard, uint64_t skip_records, sl_error *err);

@@ -17,6 +17,10 @@ struct stream {
     ssize_t (*read)(struct stream *stream, void *data, size_t cap, sl_error *err);
     uint64_t offset; /* decompressed bytes delivered so far */
     bool cut_off;    /* after -1: the shard ends too early, what it has is good */
+    /* Bytes from anywhere in a shard without a filter, for formats that have their directory at the end: up
+     * to `cap`, 0 at the end, -1 with err. NULL behind a filter. What it reads does not move `read`. */
+    ssize_t (*read_at)(struct stream *stream, uint64_t at, void *data, size_t cap, sl_error *err);
+    uint64_t nbytes; /* of such a shard */
 };
 
 struct container_options {
@@ -34,6 +38,7 @@ struct container_ops {
     const char *const *suffixes;      /* {".csv", NULL}, of the name without the filter's suffix */
     bool (*matches)(const unsigned char *head, size_t nbytes); /* by content; may be NULL */
     sl_record_kind kind;
+    size_t state_nbytes;   /* what it may touch beyond a tail or a chunk, for the plan */
     uint32_t take_records; /* how many records a worker takes at a time: 1 for images, many for lines */
     sl_status (*open)(struct container **container, const struct container_options *options, sl_error *err);
     /* A new shard. `skip_records` records are cut but not delivered (resume); offset and index still count
@@ -52,7 +57,8 @@ struct container_ops {
     void (*close)(struct container *container);
 };
 
-extern const struct container_ops container_csv, container_jsonl, container_tar, container_file;
+extern const struct container_ops container_csv, container_file, container_jsonl, container_npy,
+    container_npz, container_tar;
 extern const struct container_ops *const container_table[]; /* ended by NULL; asked in this order */
 
 const struct container_ops *container_by_name(const char *name);

@@ -36,7 +36,7 @@ static const struct signature refused[] = {
     {"ARROW1\0\0", 8, 0, "an Arrow file: write it as CSV or JSON Lines first"},
     {"ORC\x0a\x0b", 5, 0, "an ORC file: write it as CSV or JSON Lines first"},
     {"Obj\x01", 4, 0, "an Avro file: write it as CSV or JSON Lines first"},
-    {"\x93NUMPY", 6, 0, "a NumPy array: write it as CSV first"},
+    {"\x93NUMPY", 6, 0, "a NumPy array"},
     {"\x89HDF\r\n\x1a\n", 8, 0, "an HDF5 file: write it as CSV or JSON Lines first"},
     {"\x0a\x23\xd7\xce", 4, 0, "RecordIO, which is not read yet"},
     {"\x80\x04\x95", 3, 0, "a Python pickle, which is never read"},

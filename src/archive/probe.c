@@ -142,6 +142,13 @@ static sl_status probe(struct source *source, const char *name, const struct rea
     return *filter ? SL_OK : check_content(source, *container, err);
 }
 
+static sl_status unknown_type(const char *content_type, sl_error *err) {
+    error_set(err, SL_E_USAGE, "unknown content type '%s': known are ", text_quote(content_type));
+    for (const struct container_ops *const *c = container_table; *c; c++)
+        error_append(err, "%s%s", c == container_table ? "" : ", ", (*c)->content_types[0]);
+    return SL_E_USAGE;
+}
+
 sl_status archive_probe(const struct shard_list *list, size_t shard, const struct reader_options *options,
                         const struct container_ops **container, const char **filter_name, sl_error *err) {
     unsigned char window[HEAD_NBYTES];
@@ -151,10 +158,7 @@ sl_status archive_probe(const struct shard_list *list, size_t shard, const struc
     int filter = 0;
     *container = NULL;
     if (options->content_type && !(*container = container_by_content_type(options->content_type)))
-        return error_set(err, SL_E_USAGE,
-                         "unknown content type '%s': known are text/csv, application/jsonlines, "
-                         "application/x-tar, application/x-image",
-                         text_quote(options->content_type));
+        return unknown_type(options->content_type, err);
     sl_status st = probe_open(list, shard, &source.fd, err);
     if (st != SL_OK)
         return st;

@@ -30,6 +30,7 @@ struct reader {
     size_t shard;
     bool started;
     uint64_t first_record; /* of the next block */
+    uint64_t farthest;     /* that read_at came to, but for the very end */
     uint64_t left_out;     /* of the shards before the one at hand */
     bool header_checked;
     char *expected; /* header_join of the first shard's names, or NULL */
@@ -37,9 +38,10 @@ struct reader {
     char *header_room; /* [LINES_HEADER_NBYTES + 1], mapped and touched only by a header */
 };
 
-size_t reader_nbytes(const struct reader_options *options) {
+size_t reader_nbytes(const struct reader_options *options, const struct container_ops *container) {
     /* the mapped windows of the containers are touched as far as a tail or a chunk of tar goes */
     size_t nbytes = sizeof(struct reader) + WINDOW_NBYTES + (192u << 10);
+    nbytes += container ? container->state_nbytes : 0;
     for (int i = 0; filter_table[i]; i++)
         nbytes += filter_table[i]->state_nbytes;
     if (options->compression_type && !strcasecmp(options->compression_type, "zstd"))
@@ -53,6 +55,17 @@ static ssize_t read_stream(struct stream *stream, void *data, size_t cap, sl_err
     if (n > 0)
         stream->offset += (uint64_t)n;
     stream->cut_off = n < 0 && r->source.cut_off;
+    return n;
+}
+
+/* Anywhere in a shard without a filter; progress is the farthest that was read. */
+static ssize_t read_stream_at(struct stream *stream, uint64_t at, void *data, size_t cap, sl_error *err) {
+    struct reader *r = (struct reader *)stream;
+    ssize_t n = file_pread(r->source.fd, data, cap, at);
+    if (n < 0)
+        error_errno(err, SL_E_IO, errno, "read failed at byte %llu", (unsigned long long)at);
+    else if (at + (uint64_t)n > r->farthest && at + (uint64_t)n < stream->nbytes)
+        r->farthest = at + (uint64_t)n;
     return n;
 }
 
@@ -146,6 +159,7 @@ sl_status reader_start(struct reader *r, size_t shard, uint64_t skip_records, sl
     r->stream = (struct stream){.read = read_stream};
     r->first_record = skip_records;
     r->header_checked = false;
+    r->farthest = 0;
     sl_error below = {0};
     sl_status st = probe_open(r->list, shard, &r->source.fd, err);
     if (st != SL_OK)
@@ -159,6 +173,10 @@ sl_status reader_start(struct reader *r, size_t shard, uint64_t skip_records, sl
         st = probe_filter(&r->source, r->options.compression_type, &r->filter, &below);
     if (st == SL_OK)
         st = filter_table[r->filter]->start(r->filters[r->filter], &below);
+    if (st == SL_OK && filter_table[r->filter] == &filter_none) {
+        r->stream.read_at = read_stream_at;
+        r->stream.nbytes = r->list->items[shard].nbytes;
+    }
     if (st == SL_OK)
         st = r->ops->start(r->container, &r->stream, r->list->items[shard].name, skip_records, &below);
     r->started = st == SL_OK;
@@ -202,7 +220,8 @@ uint64_t reader_left_out(const struct reader *r) {
 }
 
 uint64_t reader_stored_offset(const struct reader *r) {
-    return source_position(&r->source);
+    uint64_t read = source_position(&r->source);
+    return read > r->farthest ? read : r->farthest;
 }
 
 sl_slice reader_header(const struct reader *r) {

@@ -16,8 +16,7 @@ struct cast {
     sl_dtype to;
 };
 
-/* IEEE 754 binary16, nearest, ties to even; false when it does not fit. */
-static bool to_half(float x, uint16_t *half) {
+bool cast_to_half(float x, uint16_t *half) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     uint32_t sign = bits >> 16 & 0x8000u;
@@ -95,7 +94,7 @@ static sl_status cast_apply(const void *state, const sl_host *host, sl_ctx *ctx,
     if (cast->to != SL_FLOAT16)
         return cast_whole(cast, host, ctx, x, count, out->tensor.data);
     for (size_t i = 0; i < count; i++)
-        if (!to_half(x[i], (uint16_t *)out->tensor.data + i))
+        if (!cast_to_half(x[i], (uint16_t *)out->tensor.data + i))
             return host->reject(ctx, "out-of-range", "value %zu is %.9g, too large for float16", i,
                                 (double)x[i]);
     return SL_OK;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "decode/chain_steps.h"
+#include "decode/decode_array.h"
 #include "support/mem.h"
 #include "support/text.h"
 
@@ -36,6 +37,10 @@ static bool is_name(const sl_transform *transform, const char *name) {
     return strcmp(transform->name, name) == 0;
 }
 
+static bool is_decoder(const sl_transform *transform) {
+    return is_name(transform, "image.decode") || is_name(transform, "tensor.decode");
+}
+
 /* Whether a step can begin with what a record is. A user's transform is asked by opening it. */
 static bool takes_source(const sl_transform *transform, sl_kind kind) {
     switch (kind) {
@@ -45,7 +50,9 @@ static bool takes_source(const sl_transform *transform, sl_kind kind) {
         return is_name(transform, "columns") || is_name(transform, "field");
     case SL_KIND_BYTES:
     case SL_KIND_FIELDS:
-        return is_name(transform, "image.decode") || is_name(transform, "field");
+    case SL_KIND_ARRAYS:
+    case SL_KIND_ARRAY:
+        return is_decoder(transform) || is_name(transform, "field");
     case SL_KIND_TENSOR:
     case SL_KIND_RANKED:
         break;
@@ -54,14 +61,15 @@ static bool takes_source(const sl_transform *transform, sl_kind kind) {
 }
 
 static bool is_source_kind(sl_kind kind) {
-    return kind == SL_KIND_CSV || kind == SL_KIND_JSON || kind == SL_KIND_BYTES || kind == SL_KIND_FIELDS;
+    return kind != SL_KIND_TENSOR && kind != SL_KIND_RANKED;
 }
 
 /* Puts the obvious step where records meet tensors: all numbers of a row or list, the image of a sample. */
 static sl_status add_source(struct chain *chain, sl_error *err) {
     sl_kind kind = chain_last(chain)->kind;
     bool numbers = kind == SL_KIND_CSV || kind == SL_KIND_JSON;
-    const char *name = numbers ? "columns" : "image.decode";
+    bool arrays = kind == SL_KIND_ARRAYS || kind == SL_KIND_ARRAY;
+    const char *name = numbers ? "columns" : arrays ? "tensor.decode" : "image.decode";
     const sl_transform *transform = transform_find(name);
     json_t *value = numbers ? json_string("all") : json_object();
     /* The list of steps owns it from here on, so that it lives as long as the chain. */
@@ -138,6 +146,18 @@ static bool is_known(const sl_spec *spec, int64_t *count) {
            *count > 0;
 }
 
+/* Whether nothing but the choice of a part and its decoding stands in the chain. */
+static bool decodes_only(const json_t *steps) {
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const json_t *step = json_array_get(steps, i);
+        const char *name = json_string_value(step);
+        if (!(name && !strcmp(name, "tensor.decode")) && !json_object_get(step, "tensor.decode") &&
+            !json_object_get(step, "field"))
+            return false;
+    }
+    return true;
+}
+
 /* What "columns" shall take of a record: what the model wants, where that is not made of floats on the way.
  */
 static sl_dtype wanted_dtype(const json_t *steps, const sl_spec *in, const sl_spec *target) {
@@ -145,6 +165,8 @@ static sl_dtype wanted_dtype(const json_t *steps, const sl_spec *in, const sl_sp
         return in->dtype;
     if (!target || target->kind != SL_KIND_TENSOR)
         return SL_UNDEFINED;
+    if (in->kind != SL_KIND_CSV && in->kind != SL_KIND_JSON)
+        return decodes_only(steps) || target->dtype == SL_STRING ? target->dtype : SL_UNDEFINED;
     bool columns_only = json_array_size(steps) == 0 ||
                         (json_array_size(steps) == 1 && json_object_get(json_array_get(steps, 0), "columns"));
     bool exact = target->dtype == SL_INT64 || target->dtype == SL_INT32 || target->dtype == SL_DOUBLE;
@@ -166,6 +188,10 @@ static sl_status make(struct chain **out, const json_t *steps, const sl_spec *in
     chain->options.model_dir = arena_strdup(&chain->memory, options->model_dir ? options->model_dir : ".");
     chain->source = *in;
     chain->source.dtype = wanted_dtype(chain->json, in, target);
+    if (chain->source.dtype && is_source_kind(in->kind)) {
+        chain->source.rank = target->rank;
+        memcpy(chain->source.dims, target->dims, sizeof target->dims);
+    }
     /* Rows without names: "all" then means as many as the model takes. */
     int64_t count;
     if (!in->columns && in->column_count == 0 && is_known(target, &count))
@@ -232,6 +258,10 @@ void chain_source(const sl_record *record, sl_value *value) {
         value->kind = SL_KIND_FIELDS;
         value->fields = record->fields;
         value->field_count = record->field_count;
+        break;
+    case SL_RECORD_ARRAYS:
+        value->kind = SL_KIND_ARRAYS;
+        value->encoding = ARRAYS_PACKED;
         break;
     }
 }

@@ -22,7 +22,8 @@ static void put_dims(struct buf *b, const sl_spec *spec) {
 char *spec_text(char *text, size_t cap, const sl_spec *spec) {
     static const char *const names[] = {
         [SL_KIND_BYTES] = "a file",    [SL_KIND_CSV] = "a csv row",  [SL_KIND_JSON] = "a json value",
-        [SL_KIND_FIELDS] = "a sample", [SL_KIND_RANKED] = "ranked ",
+        [SL_KIND_FIELDS] = "a sample", [SL_KIND_RANKED] = "ranked ", [SL_KIND_ARRAYS] = "arrays",
+        [SL_KIND_ARRAY] = "an array",
     };
     struct buf b;
     buf_init_fixed(&b, text, cap);

@@ -33,6 +33,8 @@ extern const sl_host chain_host;
 /* Turns the float numbers at the end of a chain into the dtype a model insists on. */
 extern const sl_transform cast_transform;
 bool cast_can(sl_dtype from, sl_dtype to);
+/* IEEE 754 binary16, nearest, ties to even; false when it does not fit. */
+bool cast_to_half(float x, uint16_t *half);
 
 /* "float [30]", "uint8 [?,?,3]", "a csv row", for messages. Returns `text`. */
 char *spec_text(char *text, size_t cap, const sl_spec *spec);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "decode/chain_steps.h"
+#include "decode/decode_array.h"
 #include "decode/worker_ctx.h"
 #include "support/error.h"
 #include "support/file.h"
@@ -222,4 +223,7 @@ const sl_host chain_host = {
     .csv_numbers = host_csv_numbers,
     .json_members_texts = host_json_members_texts,
     .json_texts = host_json_texts,
+    .array_find = array_find,
+    .array_read = array_read,
+    .array_texts = array_texts,
 };

@@ -99,7 +99,7 @@ void budget_add_up(struct job *job) {
     add(b, "allowance for libraries", 1, device.library_nbytes);
     add(b, "slots", w->slots, ring_slot_nbytes(&ring));
     add(b, "blocks", w->blocks, block_pool_block_nbytes(w));
-    add(b, "readers", w->readers, reader_nbytes(&job->reader_options));
+    add(b, "readers", w->readers, reader_nbytes(&job->reader_options, job->container));
     add(b, "workers", w->workers_max, chains + formatter_worker_nbytes(job->formatter));
     add(b, "task queues", 1, tasks_nbytes(&tasks));
     add(b, "output", 1, output_nbytes(&output));
@@ -153,8 +153,8 @@ static sl_status too_big(const struct job *job, sl_error *err) {
 
 /* Where every input file is one record, a batch larger than a thread's share would leave threads idle. */
 static int64_t most_rows(const struct job *job) {
-    bool lines =
-        !job->has_input || job->container->kind == SL_RECORD_CSV || job->container->kind == SL_RECORD_JSON;
+    bool lines = !job->has_input ||
+                 (job->container->kind != SL_RECORD_BYTES && job->container->kind != SL_RECORD_FIELDS);
     int64_t most = lines ? BATCH_MAX_LINES : BATCH_MAX;
     if (job->has_input && job->container->kind == SL_RECORD_BYTES)
         while (most > 1 && (uint64_t)most * job->widths.device_threads > 2 * job->shards.count)

@@ -3,7 +3,8 @@
  *
  * - a JSON object, or a csv whose header has every input's name: each input takes the value of its name;
  * - any other csv row: the inputs take its fields from left to right, in the model's order, each as many as
- * it has elements, and together all of them. */
+ * it has elements, and together all of them;
+ * - arrays: each input takes the one of its name, the only input also the only array. */
 #include <string.h>
 
 #include "job/job.h"
@@ -45,16 +46,33 @@ static json_t *take_fields(int64_t first, int64_t count, int64_t of) {
     return step;
 }
 
+/* Of a record of arrays each input takes the one of its name; the only input also the only array. */
+static sl_status derive_arrays(struct job *job, json_t *chains, sl_error *err) {
+    const size_t inputs = job->model.graph->input_count;
+    for (size_t i = 0; i < inputs; i++) {
+        const char *name = input_name(job, i);
+        json_t *steps = inputs == 1
+                            ? json_pack("[{s:{s:s, s:s}}]", "tensor.decode", "name", name, "or", "only")
+                            : json_pack("[{s:{s:s}}]", "tensor.decode", "name", name);
+        if (!steps || json_object_set_new(chains, name, steps) != 0)
+            return error_set(err, SL_E_MEMORY, "out of memory for transform.json");
+    }
+    return SL_OK;
+}
+
 sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err) {
     size_t inputs = job->model.graph->input_count;
     json_t *chains = json_object_get(job->model.config, "inputs");
     bool given = chains && !job->model.derived;
     bool by_name = kind == SL_RECORD_JSON || job->columns, single = true;
     int64_t counts[MOST_INPUTS], total = 0, first = 0;
-    if ((kind != SL_RECORD_CSV && kind != SL_RECORD_JSON) || given || inputs < 2 || inputs > MOST_INPUTS)
+    bool row = kind == SL_RECORD_CSV || kind == SL_RECORD_JSON, arrays = kind == SL_RECORD_ARRAYS;
+    if (given || !((row && inputs >= 2) || arrays) || inputs > MOST_INPUTS)
         return SL_OK;
     if (!chains && json_object_set_new(job->model.config, "inputs", chains = json_object()) != 0)
         return error_set(err, SL_E_MEMORY, "out of memory for transform.json");
+    if (arrays)
+        return derive_arrays(job, chains, err);
     for (size_t i = 0; i < inputs; i++) {
         sl_status st = input_count(job, i, &counts[i], err);
         if (st != SL_OK)

@@ -56,9 +56,25 @@ static inline ssize_t rig_stream_read(struct stream *stream, void *data, size_t 
     return (ssize_t)n;
 }
 
+static inline ssize_t rig_stream_read_at(struct stream *stream, uint64_t at, void *data, size_t cap,
+                                         sl_error *err) {
+    struct rig_stream *s = (struct rig_stream *)stream;
+    size_t n = at < s->nbytes ? s->nbytes - (size_t)at : 0,
+           most = s->most ? s->most : 1 + rig_random(&s->random) % 97;
+    (void)err;
+    n = n < most ? n : most;
+    n = n < cap ? n : cap;
+    if (n)
+        memcpy(data, s->data + at, n);
+    return (ssize_t)n;
+}
+
 static inline struct rig_stream rig_stream(const void *data, size_t nbytes) {
     return (struct rig_stream){
-        .stream = {.read = rig_stream_read}, .data = data, .nbytes = nbytes, .most = 1u << 30};
+        .stream = {.read = rig_stream_read, .read_at = rig_stream_read_at, .nbytes = nbytes},
+        .data = data,
+        .nbytes = nbytes,
+        .most = 1u << 30};
 }
 
 /* ---- everything that was cut

@@ -1,5 +1,5 @@
-/* test_format.c: model outputs through result chains into lines of csv and JSON Lines. The plan is made up: what matters
- * of it here is where the outputs stand and what they are. */
+/* test_format.c: model outputs through result chains into lines of csv and JSON Lines. The plan is made up:
+ * what matters of it here is where the outputs stand and what they are. */
 #include <float.h>
 #include <math.h>
 
@@ -134,8 +134,8 @@ START_TEST(one_result_through_a_chain) {
     float *x = add_floats("logits", 3);
     memcpy(x, (float[]){0, 0, 0, 1e30f, 0, -1e30f}, 6 * sizeof *x);
     rig_write(dir, "labels.txt", "cat\ndog, big\na \"cow\"\n", 21);
-    const char *outputs =
-        "[{\"from\": \"logits\"}, \"tensor.softmax\", {\"tensor.top_k\": {\"k\": 2, \"labels\": \"labels.txt\"}}]";
+    const char *outputs = "[{\"from\": \"logits\"}, \"tensor.softmax\", {\"tensor.top_k\": {\"k\": 2, "
+                          "\"labels\": \"labels.txt\"}}]";
     open_ok(outputs, "text/csv; charset=utf-8");
     ck_assert_str_eq(line(1), "cat,1,\"dog, big\",0\n");
     close_again();
@@ -169,7 +169,8 @@ START_TEST(several_results_in_their_order) {
     int32_t *n = add_output("n", SL_INT32, 0, NULL);
     memcpy(x, (float[]){3, 4}, 2 * sizeof *x);
     n[0] = -7;
-    const char *outputs = "{\"zeta\": [{\"from\": \"n\"}], \"alpha\": [{\"from\": \"x\"}], \"again\": [{\"from\": \"n\"}]}";
+    const char *outputs =
+        "{\"zeta\": [{\"from\": \"n\"}], \"alpha\": [{\"from\": \"x\"}], \"again\": [{\"from\": \"n\"}]}";
     open_ok(outputs, NULL);
     ck_assert_str_eq(line(0), "-7,3,4,-7\n");
     close_again();
@@ -203,7 +204,8 @@ START_TEST(shapes_of_json) {
     deep[0] = 8;
     deep[1] = 9;
     open_ok(NULL, "application/jsonlines");
-    ck_assert_str_eq(line(0), "{\"n\": [[[0, 1, 2], [3, 4, 5]]], \"one\": 5, \"none\": [], \"deep\": [[8], [9]]}\n");
+    ck_assert_str_eq(line(0),
+                     "{\"n\": [[[0, 1, 2], [3, 4, 5]]], \"one\": 5, \"none\": [], \"deep\": [[8], [9]]}\n");
 }
 END_TEST
 
@@ -244,8 +246,9 @@ START_TEST(every_dtype) {
     memcpy(u8, (uint8_t[]){UINT8_MAX, 5}, 2);
     flag[0] = 1;
     open_ok(NULL, NULL);
-    ck_assert_str_eq(line(0), "0.33325195,-5.9604645e-08,1,-3.140625,18446744073709551615,0,4294967295,1,-32768,2,"
-                              "65535,3,-128,4,255,5,1,0\n");
+    ck_assert_str_eq(line(0),
+                     "0.33325195,-5.9604645e-08,1,-3.140625,18446744073709551615,0,4294967295,1,-32768,2,"
+                     "65535,3,-128,4,255,5,1,0\n");
     close_again();
     open_ok(NULL, "application/jsonlines");
     ck_assert_ptr_nonnull(strstr(line(0), "\"u64\": [18446744073709551615, 0]"));
@@ -267,15 +270,19 @@ static void format_to(struct buf *out, const struct format_ops *ops, const struc
 
 START_TEST(labels_quoted) {
     static const char *const labels[] = {"plain", "", "a,b", "\"", "cr\r", "\303\244 \\ \t", "\xff"};
-    static const char *const csv[] = {"plain\n", "\"\"\n", "\"a,b\"\n", "\"\"\"\"\n", "\"cr\r\"\n", "\303\244 \\ \t\n", "\xff\n"};
-    static const char *const json[] = {"\"plain\"",  "\"\"", "\"a,b\"", "\"\\\"\"", "\"cr\\u000d\"", "\"\303\244 \\\\ \\t\"",
+    static const char *const csv[] = {"plain\n",    "\"\"\n",           "\"a,b\"\n", "\"\"\"\"\n",
+                                      "\"cr\r\"\n", "\303\244 \\ \t\n", "\xff\n"};
+    static const char *const json[] = {"\"plain\"",       "\"\"",          "\"a,b\"",
+                                       "\"\\\"\"",        "\"cr\\u000d\"", "\"\303\244 \\\\ \\t\"",
                                        "\"\357\277\275\""};
-    sl_spec spec = {.kind = SL_KIND_TENSOR, .dtype = SL_INT64, .max_nbytes = 8, .labels = labels, .label_count = 7};
+    sl_spec spec = {
+        .kind = SL_KIND_TENSOR, .dtype = SL_INT64, .max_nbytes = 8, .labels = labels, .label_count = 7};
     int64_t class;
-    struct result result = {"x", &spec, {.kind = SL_KIND_TENSOR, .tensor = {.dtype = SL_INT64, .data = &class}}};
+    struct result result = {
+        "x", &spec, {.kind = SL_KIND_TENSOR, .tensor = {.dtype = SL_INT64, .data = &class}}};
     char want[128];
     struct buf out;
-    for (class = 0; class < 7; class++) {
+    for (class = 0; class < 7; class ++) {
         format_to(&out, &format_csv, &result);
         ck_assert_str_eq(out.data, csv[class]);
         format_to(&out, &format_jsonl, &result);
@@ -295,8 +302,10 @@ END_TEST
 
 /* The longest lines there can be fit, and nothing is written beside them. */
 START_TEST(longest_lines_fit) {
-    static const float floats[] = {-9999999827968000.f, -1.17549435e-38f, -FLT_MAX, -0.00012345679f, -1.00000001e-45f};
-    static const double doubles[] = {-2.2250738585072014e-308, -DBL_MAX, -0.00012345678901234567, -9007199254740993.0};
+    static const float floats[] = {-9999999827968000.f, -1.17549435e-38f, -FLT_MAX, -0.00012345679f,
+                                   -1.00000001e-45f};
+    static const double doubles[] = {-2.2250738585072014e-308, -DBL_MAX, -0.00012345678901234567,
+                                     -9007199254740993.0};
     for (size_t k = 0; k < 5; k++)
         for (int accept = 0; accept < 2; accept++) {
             setup();
@@ -338,9 +347,11 @@ START_TEST(longest_labels_fit) {
     label[sizeof label - 1] = 0;
     for (int i = 0; i < 5; i++)
         ranked[i] = (sl_ranked){0, -1.17549435e-38f};
-    sl_spec spec = {.kind = SL_KIND_RANKED, .rank = 1, .dims = {5}, .max_nbytes = sizeof ranked, .labels = labels};
+    sl_spec spec = {
+        .kind = SL_KIND_RANKED, .rank = 1, .dims = {5}, .max_nbytes = sizeof ranked, .labels = labels};
     spec.label_count = 1;
-    struct result result = {"x", &spec, {.kind = SL_KIND_RANKED, .tensor = {.rank = 1, .dims = {5}, .data = ranked}}};
+    struct result result = {
+        "x", &spec, {.kind = SL_KIND_RANKED, .tensor = {.rank = 1, .dims = {5}, .data = ranked}}};
     struct buf out;
     format_to(&out, &format_csv, &result);
     label[0] = 1; /* six bytes in JSON */
@@ -357,7 +368,8 @@ START_TEST(dims_that_vary) {
     float x[64];
     for (int i = 0; i < 64; i++)
         x[i] = -1.17549435e-38f;
-    sl_spec spec = {.kind = SL_KIND_TENSOR, .dtype = SL_FLOAT, .rank = 1, .dims = {-1}, .max_nbytes = sizeof x};
+    sl_spec spec = {
+        .kind = SL_KIND_TENSOR, .dtype = SL_FLOAT, .rank = 1, .dims = {-1}, .max_nbytes = sizeof x};
     struct result result = {"x", &spec, {.tensor = {.dtype = SL_FLOAT, .rank = 1, .dims = {64}, .data = x}}};
     struct buf out;
     format_to(&out, &format_csv, &result);
@@ -489,8 +501,10 @@ START_TEST(texts) {
     sl_string *words = add_output("words", SL_STRING, 1, (int64_t[]){2});
     int64_t *n = add_output("n", SL_INT64, 0, NULL);
     rig.ports[0].text_longest = 12;
-    static const char *const pairs[ROWS][2] = {
-        {"ja", "K\xc3\xb6ln"}, {"", "a,b"}, {"say \"no\"", " x "}, {"\"\"\"\"\"\"\"\"\"\"\"\"", "\x01\x01\x01"}};
+    static const char *const pairs[ROWS][2] = {{"ja", "K\xc3\xb6ln"},
+                                               {"", "a,b"},
+                                               {"say \"no\"", " x "},
+                                               {"\"\"\"\"\"\"\"\"\"\"\"\"", "\x01\x01\x01"}};
     for (int r = 0; r < ROWS; r++) {
         set_text(&words[2 * r], pairs[r][0]);
         set_text(&words[2 * r + 1], pairs[r][1]);

@@ -1,10 +1,11 @@
-/* test_journal.c: what is written is read back; whatever happens to the bytes, what is read is what was written or a
- * beginning of it, or the journal is refused. */
+/* test_journal.c: what is written is read back; whatever happens to the bytes, what is read is what was
+ * written or a beginning of it, or the journal is refused. */
 #include "output/journal.h"
 #include "support/log.h"
 #include "tests/unit/output_rig.h"
 
-static const struct output_fact facts[] = {{"model_sha256", "ab12"}, {"csv", "header=1 delimiter=44"}, {"empty", ""}};
+static const struct output_fact facts[] = {
+    {"model_sha256", "ab12"}, {"csv", "header=1 delimiter=44"}, {"empty", ""}};
 #define FACTS 3
 
 struct seen {
@@ -38,7 +39,8 @@ static void teardown(void) {
     rig_remove(dir);
 }
 
-static sl_status open_with(struct journal **journal, const struct output_fact *with, size_t count, bool *found) {
+static sl_status open_with(struct journal **journal, const struct output_fact *with, size_t count,
+                           bool *found) {
     seen.count = 0;
     *journal = NULL;
     return journal_open(journal, dir_fd, with, count, visit, &seen, found, &err);
@@ -56,7 +58,8 @@ static struct journal *begin(void) {
 
 static struct journal_entry entry(int i) {
     static const char *const names[] = {"a.csv", "b c%d\n.csv", "\xff\x01 \x7f.tar", "\303\244/\344\270\255"};
-    struct journal_entry e = {.kind = (enum journal_kind)(i % 3), .in_nbytes = 77 + (uint64_t)i, .in_mtime_ns = -5 + i};
+    struct journal_entry e = {
+        .kind = (enum journal_kind)(i % 3), .in_nbytes = 77 + (uint64_t)i, .in_mtime_ns = -5 + i};
     if (e.kind != JOURNAL_BROKEN) {
         e.records = 10 + (uint64_t)i;
         e.rejected = (uint64_t)i;
@@ -246,8 +249,8 @@ START_TEST(every_byte_flipped) {
             int line = 0, got = read_back();
             while (line < ENTRIES && ends[line + 1] <= at)
                 line++;
-            /* what was durable before a later batch began is refused; the last batch may have been torn; without
-             * the '\n' before it nothing of it can be told from the damage */
+            /* what was durable before a later batch began is refused; the last batch may have been torn;
+             * without the '\n' before it nothing of it can be told from the damage */
             if (at < head || (batch_of(line) < 6 && at != ends[6] - 1))
                 ck_assert_msg(got == -1, "byte %zu bit %d: %d entries", at, bit, got);
             else

@@ -240,7 +240,7 @@ START_TEST(compression_type) {
     rig_cuts_clear(&cuts);
     options.compression_type = "zstd";
     EXPECT("c.csv.zst", &options, SL_OK, NULL, "1,2", NULL);
-    ck_assert_uint_gt(reader_nbytes(&options), 8u << 20);
+    ck_assert_uint_gt(reader_nbytes(&options, NULL), 8u << 20);
     options.compression_type = "None";
     rig_read_shard(&cuts, rig_path("c.csv.gz"), &options, &container_csv, 0);
     ck_assert_int_eq(cuts.status, SL_E_DATA); /* gzip bytes are no text */
@@ -288,6 +288,10 @@ START_TEST(known_by_name) {
     GOOD("a.jsonl", "{}", "jsonlines", "none");
     GOOD("a.b.ndjson", "", "jsonlines", "none");
     GOOD("a.tar", "", "tar", "none");
+    GOOD("a.npy", "", "npy", "none");
+    GOOD("a.NPZ", "", "npz", "none");
+    GOOD("array", "\x93NUMPY\x01", "npy", "none");
+    GOOD("arrays", "PK\3\4....................\0\0\5\0\0\0x.npy", "npz", "none");
     GOOD("a.jpeg", "broken, but an image by name", "file", "none");
     GOOD("a.csv.gz", "\x1f\x8b\x08rest", "csv", "gzip");
     GOOD("a.csv.zst", "\x28\xb5\x2f\xfdrest", "csv", "zstd");
@@ -329,7 +333,7 @@ START_TEST(not_read_and_why) {
     BAD("a.lz4", "\x04\x22\x4d\x18 and so on", "lz4 stream is");
     BAD("a.7z", "7z\xbc\xaf\x27\x1c and so on", "a 7z archive");
     BAD("a.parquet", "PAR1\x15 and so on", "a Parquet file");
-    BAD("a.npy", "\x93NUMPY\x01 and so on", "a NumPy array");
+    BAD("numpy.csv", "\x93NUMPY\x01 and so on", "a NumPy array");
     BAD("a.onnx", "\x08\x07\x12\x07pytorch and so on", "an ONNX model");
     BAD("a.csv", "version https://git-lfs.github.com/spec/v1\noid\n", "git lfs pull");
     BAD("a.webp", "RIFF1234WEBPVP8 and so on", "a WebP image");

@@ -1,5 +1,5 @@
-/* test_recurrent_fast.c: LSTM, GRU and RNN on the cpu device against their references, in every direction, with
- * lengths of their own and initial states; a row's bits alone and in a batch; and the kernels of every
+/* test_recurrent_fast.c: LSTM, GRU and RNN on the cpu device against their references, in every direction,
+ * with lengths of their own and initial states; a row's bits alone and in a batch; and the kernels of every
  * instruction set against each other. Hidden sizes are around a block of sixteen units. */
 #include <math.h>
 #include <stdlib.h>
@@ -17,12 +17,8 @@ enum { STEPS = 9, INPUT = 5, BATCH = 7, MOST_HIDDEN = 33, MOST = 2 * 4 * MOST_HI
 static const struct variant {
     const char *op, *activations;
     int64_t gates, linear;
-} variants[] = {{"LSTM", NULL, 4, 0},
-                {"GRU", NULL, 3, 0},
-                {"GRU", NULL, 3, 1},
-                {"RNN", NULL, 1, 0},
-                {"RNN", "Relu", 1, 0},
-                {"RNN", "Relu,Relu", 1, 0}};
+} variants[] = {{"LSTM", NULL, 4, 0}, {"GRU", NULL, 3, 0},   {"GRU", NULL, 3, 1},
+                {"RNN", NULL, 1, 0},  {"RNN", "Relu", 1, 0}, {"RNN", "Relu,Relu", 1, 0}};
 static const char *const directions[] = {"forward", "reverse", "bidirectional"};
 static const int64_t hidden_sizes[] = {1, 15, 16, 17, 33};
 enum { VARIANTS = sizeof variants / sizeof *variants, HIDDEN = sizeof hidden_sizes / sizeof *hidden_sizes };
@@ -64,7 +60,10 @@ static struct graph *make_graph(const struct variant *v, const char *direction, 
     constant(&m, "r", dims, n * units * hidden, 0.5F);
     snprintf(dims, sizeof dims, "%lld,%lld", (long long)n, (long long)(2 * units));
     constant(&m, "b", dims, n * 2 * units, 0.5F);
-    model_node(&m, v->op, !full ? "x,w,r,b" : lstm ? "x,w,r,b,lens,h,c" : "x,w,r,b,lens,h",
+    model_node(&m, v->op,
+               !full  ? "x,w,r,b"
+               : lstm ? "x,w,r,b,lens,h,c"
+                      : "x,w,r,b,lens,h",
                lstm ? "y,yh,yc" : "y,yh");
     model_attr_int(&m, "hidden_size", hidden);
     model_attr_int(&m, "layout", 1);
@@ -102,7 +101,8 @@ static void fill_inputs(const struct plan *plan, char *block, int64_t first, int
 }
 
 /* Runs rows on the device; the output block, which mem_unmap frees. */
-static char *run_rows(const struct graph *g, int64_t first, int64_t rows, bool reference, struct plan **plan) {
+static char *run_rows(const struct graph *g, int64_t first, int64_t rows, bool reference,
+                      struct plan **plan) {
     sl_error err = {0};
     struct device *device;
     struct program *program;
@@ -115,10 +115,12 @@ static char *run_rows(const struct graph *g, int64_t first, int64_t rows, bool r
     ck_assert_msg(device_cpu.load(device, *plan, &program, &err) == SL_OK, "%s", err.text);
     buf_init(&steps);
     device_cpu.print_steps(program, &steps);
-    ck_assert_msg((strstr(steps.data, "recurrent ") != NULL) == !reference, "the step is run by: %s", steps.data);
+    ck_assert_msg((strstr(steps.data, "recurrent ") != NULL) == !reference, "the step is run by: %s",
+                  steps.data);
     buf_clear(&steps);
-    struct device_batch batch = {
-        .input = mem_map((*plan)->input_nbytes), .output = mem_map((*plan)->output_nbytes), .row_count = rows};
+    struct device_batch batch = {.input = mem_map((*plan)->input_nbytes),
+                                 .output = mem_map((*plan)->output_nbytes),
+                                 .row_count = rows};
     fill_inputs(*plan, batch.input, first, rows);
     ck_assert(device_cpu.submit(program, &batch, &err) == SL_OK);
     ck_assert(device_cpu.collect(program, &done, &err) == SL_OK);

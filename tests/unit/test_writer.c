@@ -129,8 +129,9 @@ END_TEST
 static void snapshot(char hex[HASH_HEX]) {
     struct hash *hash = hash_open();
     char path[4400];
-    static const char *const names[] = {"",        "_sluice",           "_sluice/lock",         "_sluice/journal",
-                                        "_SUCCESS", "part-0000.csv.out", "_sluice/summary.json", "_sluice/rejects.jsonl"};
+    static const char *const names[] = {
+        "",         "_sluice",           "_sluice/lock",         "_sluice/journal",
+        "_SUCCESS", "part-0000.csv.out", "_sluice/summary.json", "_sluice/rejects.jsonl"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct stat st;
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
@@ -162,7 +163,8 @@ START_TEST(interrupted_and_resumed) {
         rig_remove(dir);
         options.checkpoint_ns = seed % 3 == 0 ? 1000000000 : 0;
         for (unsigned slots = seed % 4; slots > 0; slots--)
-            ck_assert_int_eq(rig_run(&job, &options, seed * 7 + slots, 5 + seed * 3, slots * seed, &err), SL_OK);
+            ck_assert_int_eq(rig_run(&job, &options, seed * 7 + slots, 5 + seed * 3, slots * seed, &err),
+                             SL_OK);
         ck_assert_int_eq(rig_run(&job, &options, seed, 1 + seed * 9, 0, &err), SL_OK);
         rig_hash_tree(dir, got);
         ck_assert_msg(!strcmp(want, got), "seed %u", seed);
@@ -370,7 +372,8 @@ START_TEST(locked_twice) {
 END_TEST
 
 START_TEST(facts_changed) {
-    static const struct output_fact other[] = {{"sluice", "0.1.0"}, {"model_sha256", "abd"}, {"accept", "text/csv"}};
+    static const struct output_fact other[] = {
+        {"sluice", "0.1.0"}, {"model_sha256", "abd"}, {"accept", "text/csv"}};
     char want[HASH_HEX], got[HASH_HEX];
     rig_want(&job, want);
     run_ok(1, 5);
@@ -489,7 +492,8 @@ START_TEST(names_that_cannot_be) {
     memset(longest, 'x', 252);
     longest[252] = 0;
     refused_names((const char *const[]){"a", "a.out/b", NULL}, "has the name of another output");
-    refused_names((const char *const[]){"x/y/a", "x/y/a.out/c/d", "b", NULL}, "has the name of another output");
+    refused_names((const char *const[]){"x/y/a", "x/y/a.out/c/d", "b", NULL},
+                  "has the name of another output");
     refused_names((const char *const[]){"a", "b", "a", NULL}, "'a': it is there twice");
     refused_names((const char *const[]){"_sluice/parts/x", NULL}, "its own files");
     refused_names((const char *const[]){"_SUCCESS/x", NULL}, "its own files");
@@ -504,7 +508,8 @@ END_TEST
 
 /* Names that only look like each other's outputs and parts. */
 START_TEST(names_that_can_be) {
-    static const char *const names[] = {"a", "a.ou/b", "a.out", "ab/a", "b.rej/c", "b", "out/a.out.out", "with space\n%"};
+    static const char *const names[] = {"a",       "a.ou/b", "a.out",         "ab/a",
+                                        "b.rej/c", "b",      "out/a.out.out", "with space\n%"};
     char want[HASH_HEX], got[HASH_HEX];
     struct output_shard shards[8] = {{0}};
     uint64_t records[8];
@@ -582,7 +587,8 @@ static void damaged_and_resumed(const char *name, bool cut) {
 /* What the journal says of a shard counts only while its files bear it out. */
 START_TEST(files_gone_or_short) {
     static const char *const names[] = {"part-0001.csv.out", "_sluice/parts/rejects/part-0000.csv",
-                                        "_sluice/parts/lines/part-0005.csv", "_sluice/parts/rejects/part-0005.csv"};
+                                        "_sluice/parts/lines/part-0005.csv",
+                                        "_sluice/parts/rejects/part-0005.csv"};
     for (int i = 0; i < 8; i++) {
         rig_remove(dir);
         damaged_and_resumed(names[i / 2], i % 2);
@@ -623,7 +629,7 @@ START_TEST(journal_damaged_anywhere) {
     ck_assert_int_eq(system(command), 0);
     snprintf(command, sizeof command, "rm -rf %s && cp -a %s %s", dir, kept, dir);
     char *text = rig_read(dir, "_sluice/journal", &nbytes);
-    for (size_t at = 0; at < nbytes; at += nbytes > 1500 ? 3 : 1) {
+    for (size_t at = 0; at<nbytes; at += nbytes> 1500 ? 3 : 1) {
         ck_assert_int_eq(system(command), 0);
         text[at] ^= (char)(1 << at % 8);
         rig_write(dir, "_sluice/journal", text, nbytes);
@@ -649,7 +655,8 @@ END_TEST
 /* A lost journal: what stands is not touched without --overwrite. */
 START_TEST(journal_gone) {
     run_ok(1, 14);
-    ck_assert_int_eq(system((snprintf(err.text, sizeof err.text, "rm %s/_sluice/journal", dir), err.text)), 0);
+    ck_assert_int_eq(system((snprintf(err.text, sizeof err.text, "rm %s/_sluice/journal", dir), err.text)),
+                     0);
     refused(SL_E_OUTPUT, "no journal tells of it");
     options.overwrite = true;
     run_ok(1, 0);
@@ -715,7 +722,8 @@ START_TEST(records_out_of_order) {
 }
 END_TEST
 
-/* A disk that is full: reported, nothing partial under a final name, and the job goes on when there is room. */
+/* A disk that is full: reported, nothing partial under a final name, and the job goes on when there is room.
+ */
 START_TEST(no_space) {
     char want[HASH_HEX], got[HASH_HEX], path[300];
     int met = 0;
@@ -745,7 +753,8 @@ START_TEST(no_space) {
 }
 END_TEST
 
-/* Ten thousand shards of one record: the descriptors stay few, and a finished job is known as such at once. */
+/* Ten thousand shards of one record: the descriptors stay few, and a finished job is known as such at once.
+ */
 START_TEST(many_shards) {
     enum { COUNT = 10000 };
     struct output *output;

@@ -1,0 +1,118 @@
+"""The cases of make.py: for each format, files by its reference implementation and the lines expected for them.
+
+A family is a generator of Case; with `small` it gives the few, small and always equal cases that are committed."""
+
+import io
+import zipfile
+from dataclasses import dataclass, field
+
+import numpy as np
+
+FAMILIES = []
+
+
+@dataclass
+class Case:
+    name: str
+    inputs: dict
+    files: dict
+    want: dict
+    values: int
+    args: list = field(default_factory=list)
+    transform: dict = None
+    status: int = 0
+
+
+def family(title, reference):
+    def register(f):
+        f.title, f.reference = title, reference
+        FAMILIES.append(f)
+        return f
+    return register
+
+
+def number(x):
+    """As sluice writes it: the shortest text that reads back, a whole number without a point."""
+    if isinstance(x, (bool, np.bool_)):
+        return "1" if x else "0"
+    if isinstance(x, (int, np.integer)):
+        return str(int(x))
+    x = np.float32(x) if isinstance(x, np.float16) else x
+    text = repr(x.item() if isinstance(x, np.float64) else x) if isinstance(x, float) else str(x)
+    return text[:-2] if text.endswith(".0") else text
+
+
+def row_line(*rows):
+    return ",".join(number(x) for row in rows for x in np.asarray(row).reshape(-1))
+
+
+def random_array(rng, dtype, shape):
+    r = np.random.default_rng(rng.getrandbits(32))
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return r.integers(0, 2, shape).astype(dtype)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return r.integers(info.min, info.max, shape, dtype=dtype.newbyteorder("="), endpoint=True).astype(dtype)
+    x = r.standard_normal(shape) * 10.0 ** r.integers(-3, 4, shape)
+    with np.errstate(over="ignore"):
+        return x.astype(dtype)
+
+
+def save_npy(array, version=None):
+    out = io.BytesIO()
+    np.lib.format.write_array(out, array, version=version, allow_pickle=False)
+    return out.getvalue()
+
+
+NAMES = {"f4": "float32", "f8": "float64", "f2": "float16", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64",
+         "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64", "b1": "bool"}
+
+
+@family(".npy", "NumPy")
+def npy(rng, small):
+    codes = ["<f4", ">f8", "|u1", ">i2"] if small else [e + c for c in NAMES for e in "<>"]
+    for i, code in enumerate(codes):
+        for shape in ([(5, 3)] if small else [(1, 1), (7,), (300, 4), (0, 3), (33, 2, 3, 4)]):
+            for order in "CF":
+                for version in [(1, 0)] if small or shape != (7,) else [(1, 0), (2, 0), (3, 0)]:
+                    a = np.asarray(random_array(rng, code, shape), order=order)
+                    row = list(shape[1:]) or [1]
+                    name = f"{code[0].replace('<', 'little_').replace('>', 'big_').replace('|', '')}{code[1:]}_{order}"
+                    if not small:
+                        name += f"_{'x'.join(map(str, shape))}_{version[0]}"
+                    yield Case(name, {"x": (NAMES[code[1:]], row)}, {"a.npy": save_npy(a, version)},
+                               {"a.npy": [row_line(r) for r in a]}, a.size)
+    if small:
+        return
+    for to, codes in {"float32": ["u1", "i2", "b1", "f2"], "float64": ["f4", "i4", "u4"], "int64": ["i4", "u1", "f4"]}.items():
+        for code in codes:
+            a = random_array(rng, "<" + code, (200, 3))
+            a = np.trunc(a) if to == "int64" and code == "f4" else a
+            yield Case(f"{code}_as_{to}", {"x": (to, [3])}, {"a.npy": save_npy(a)},
+                       {"a.npy": [row_line(r.astype(to)) for r in a]}, a.size)
+    for order in "CF":
+        a = np.asarray(random_array(rng, "f4", (40000, 50)), order=order)
+        yield Case(f"large_{order}", {"x": ("float32", [50])}, {"a.npy": save_npy(a)},
+                   {"a.npy": [row_line(r) for r in a]}, a.size)
+
+
+@family(".npz", "NumPy")
+def npz(rng, small):
+    for save in (np.savez, np.savez_compressed):
+        for count in [2] if small else [1, 2, 5, 64]:
+            for rows in [4] if small else [1, 700]:
+                arrays, inputs = {}, {}
+                for i in range(count):
+                    code = rng.choice(["<f4", "<f8", "<i8", ">f4", "|u1", ">i4"])
+                    shape = (rows, *rng.choice([(), (3,), (2, 2)]))
+                    order = "C" if save is np.savez_compressed else rng.choice("CF")
+                    arrays[f"x{i}"] = np.asarray(random_array(rng, code, shape), order=order)
+                    inputs[f"x{i}"] = (NAMES[code[1:]], list(shape[1:]) or [1])
+                out = io.BytesIO()
+                shuffled = list(arrays)
+                rng.shuffle(shuffled)
+                save(out, **{name: arrays[name] for name in shuffled})
+                lines = [row_line(*(a[r] for a in arrays.values())) for r in range(rows)]
+                yield Case(f"{save.__name__}_{count}" + ("" if small else f"_{rows}"), inputs, {"a.npz": out.getvalue()},
+                           {"a.npz": lines}, sum(a.size for a in arrays.values()))
