@@ -72,6 +72,37 @@ static void write_outer(struct model *m, bool best) {
     }
 }
 
+/* A product, a product with a bias and a convolution of as many rows as are picked: more than one block of
+ * them, or part of one. */
+static void write_rows(struct model *m) {
+    model_begin(m);
+    model_input(m, "x", SL_FLOAT, "n,1200");
+    weights(m, "w", "4,32", 128);
+    weights(m, "v", "32,20", 640);
+    weights(m, "c", "20", 20);
+    weights(m, "k", "8,2,3,3", 144);
+    model_floats(m, "zero", "", (float[]){0});
+    model_ints(m, "to", "2", (int64_t[]){-1, 4});
+    model_ints(m, "image", "4", (int64_t[]){-1, 2, 4, 5});
+    model_ints(m, "first", "1", (int64_t[]){0});
+    model_node(m, "Reshape", "x,to", "r");
+    model_node(m, "ReduceMean", "r", "a");
+    model_attr_ints(m, "axes", 1, (int64_t[]){1});
+    model_attr_int(m, "keepdims", 0);
+    model_node(m, "Greater", "a,zero", "b");
+    model_node(m, "NonZero", "b", "p");
+    model_node(m, "Squeeze", "p,first", "i");
+    model_node(m, "Gather", "r,i", "g");
+    model_node(m, "MatMul", "g,w", "h");
+    model_node(m, "Gemm", "h,v,c", "y");
+    model_node(m, "Concat", "g,g,g,g,g,g,g,g,g,g", "q");
+    model_attr_int(m, "axis", 1);
+    model_node(m, "Reshape", "q,image", "l");
+    model_node(m, "Conv", "l,k", "z");
+    model_output(m, "y", SL_FLOAT, "k,20");
+    model_output(m, "z", SL_FLOAT, "k,8,2,3");
+}
+
 struct rig {
     struct graph *graph;
     struct plan *plan;
@@ -177,6 +208,26 @@ START_TEST(outputs_are_as_long_as_the_record_makes_them) {
 }
 END_TEST
 
+/* The least a step may have is none at all: a batch whose share is -1 picks almost none. */
+START_TEST(rows_in_blocks_are_what_the_references_give) {
+    struct model m;
+    struct rig r;
+    struct buf text;
+    srand(7);
+    write_rows(&m);
+    open_rig(&r, &m, 1);
+    buf_init(&text);
+    device_cpu.print_steps(r.program, &text);
+    int fast = 0;
+    for (const char *at = text.data; (at = strstr(at, "in blocks of ")); at++)
+        fast++;
+    ck_assert_int_eq(fast, 3);
+    buf_clear(&text);
+    run_rounds(&r, 1200);
+    close_rig(&r);
+}
+END_TEST
+
 static sl_status run_one(struct rig *r, void *in, void *out, sl_error *err) {
     struct device_batch batch = {.input = in, .output = out, .row_count = r->plan->batch}, *done;
     ck_assert_int_eq(device_cpu.submit(r->program, &batch, err), SL_OK);
@@ -244,6 +295,7 @@ int main(void) {
     TCase *tcase = tcase_create("dynamic");
     tcase_add_test(tcase, inside_a_batch_it_is_what_the_references_give);
     tcase_add_test(tcase, outputs_are_as_long_as_the_record_makes_them);
+    tcase_add_test(tcase, rows_in_blocks_are_what_the_references_give);
     tcase_add_test(tcase, neighbours_and_rows_change_no_bit);
     tcase_add_test(tcase, a_shape_that_cannot_be_fails_its_batch_alone);
     suite_add_tcase(suite, tcase);

@@ -122,6 +122,7 @@ static sl_status fill(struct cpu_program *code, const struct device *device, sl_
 }
 
 static void code_clear(struct cpu_program *code) {
+    row_blocks_clear(code);
     onednn_clear(code);
     arena_clear(&code->memory);
     mem_free(code->steps);
@@ -135,7 +136,8 @@ static void cpu_memory(const struct device *device, const struct plan *plan, str
     sl_error err = {0};
     *memory = (struct device_memory){0};
     if (fill(&code, device, &err) == SL_OK) {
-        size_t weights = code.memory.used_nbytes + code.mapped_nbytes, count = onednn_count(&code);
+        size_t weights = code.memory.used_nbytes + code.mapped_nbytes,
+               count = onednn_count(&code) + row_blocks_primitives(&code);
         memory->weights_nbytes = weights > code.released_nbytes ? weights - code.released_nbytes : 0;
         memory->arena_nbytes =
             threads * (plan->arena_nbytes + plan->text_nbytes + code.scratch_nbytes + (64u << 10));

@@ -113,10 +113,14 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
     for (size_t i = 0; i < plan->value_count; i++)
         if (plan->values[i].place == PLAN_ARENA)
             f->values[i].data = (char *)f->arena + plan->values[i].offset;
-    return SL_OK;
+    sl_status st = row_blocks_open(p, thread, err);
+    if (st != SL_OK)
+        frame_close(f, p);
+    return st;
 }
 
 void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
+    row_blocks_close(p, f->thread);
     mem_unmap(f->arena, p->plan->arena_nbytes);
     mem_unmap(f->scratch, p->scratch_nbytes);
     mem_unmap(f->text, p->plan->text_nbytes);
@@ -127,7 +131,7 @@ void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
 }
 
 /* While a step runs, the values it wants otherwise are its own copies in scratch. */
-static void run_step(const struct cpu_step *step, struct cpu_frame *f) {
+void step_run(const struct cpu_step *step, struct cpu_frame *f) {
     void *kept[CPU_MAX_CONVERTS];
     unsigned before = step->before_count, all = before + step->after_count;
     for (unsigned i = 0; i < all; i++) {
@@ -160,7 +164,7 @@ sl_status frame_run(struct cpu_frame *f, const struct cpu_program *p, void *inpu
     f->error.status = SL_OK;
     for (size_t i = 0; f->error.status == SL_OK && i < plan->step_count; i++)
         if (p->steps[i].run)
-            run_step(&p->steps[i], f);
+            step_run(&p->steps[i], f);
     if (f->error.status != SL_OK) {
         *err = f->error;
         return err->status;

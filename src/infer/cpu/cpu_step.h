@@ -8,6 +8,7 @@
 
 struct cpu_frame;
 struct row_kernels;
+struct row_blocks;
 
 /* A step has at most this many inputs and outputs that are converted for it. */
 #define CPU_MAX_CONVERTS 64
@@ -51,7 +52,8 @@ struct cpu_program {
     size_t mapped_nbytes;
     size_t released_nbytes; /* of the model's memory that packing makes free again */
     bool rehearsal; /* only to learn what it would take: nothing large is copied, no code is generated */
-    struct onednn *onednn; /* or NULL */
+    struct onednn *onednn;     /* or NULL */
+    struct row_blocks *blocks; /* steps of as many rows as the data makes */
     unsigned threads;
 };
 
@@ -60,6 +62,8 @@ sl_status reference_fill(struct cpu_program *program, sl_error *err);
 sl_status frame_open(struct cpu_frame *frame, const struct cpu_program *program, unsigned thread,
                      sl_error *err);
 void frame_close(struct cpu_frame *frame, const struct cpu_program *program);
+/* Runs one step, its values in the formats that it wants. */
+void step_run(const struct cpu_step *step, struct cpu_frame *frame);
 /* Points inputs and outputs at a batch's blocks and runs every step. Fails only where a size depends on data
  * (plan_size_step). */
 sl_status frame_run(struct cpu_frame *frame, const struct cpu_program *program, void *input, void *output,
@@ -124,6 +128,15 @@ sl_status recurrent_fill(struct cpu_program *program, sl_error *err);
  */
 bool small_linear_better(int64_t k, int64_t columns);
 sl_status small_linear_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);
+
+/* row_blocks.c: products and convolutions whose number of rows depends on data, by steps for a fixed number.
+ */
+sl_status row_blocks_take(struct cpu_program *program, size_t index, sl_error *err);
+size_t row_blocks_primitives(const struct cpu_program *program);
+/* What a thread needs for them. */
+sl_status row_blocks_open(const struct cpu_program *program, unsigned thread, sl_error *err);
+void row_blocks_close(const struct cpu_program *program, unsigned thread);
+void row_blocks_clear(struct cpu_program *program);
 
 /* trees_fast.c: tree ensembles. */
 sl_status trees_take(struct cpu_program *program, size_t index, bool *taken, sl_error *err);

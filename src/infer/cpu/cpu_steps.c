@@ -117,8 +117,8 @@ sl_status steps_fill(struct cpu_program *program, sl_error *err) {
     if (st == SL_OK)
         st = recurrent_fill(program, err);
     for (size_t i = 0; st == SL_OK && i < plan->step_count; i++) {
-        if (!plan->steps[i].dynamic) /* the others take sizes for what they are */
-            st = take(program, i, err);
+        /* all but row_blocks take sizes for what they are */
+        st = plan->steps[i].dynamic ? row_blocks_take(program, i, err) : take(program, i, err);
         if (st == SL_OK && !program->steps[i].formatted)
             st = make_plain(program, i, err);
     }
