@@ -28,8 +28,8 @@ struct graph_node {
     const struct attr *attrs;
     size_t attr_count;
     int64_t opset;
-    uint32_t *in, *out; /* values; GRAPH_NONE for an optional one left out */
-    size_t in_count, out_count;
+    uint32_t *in, *out;         /* values; GRAPH_NONE for an optional one left out */
+    size_t in_count, out_count; /* behind a node's own inputs stand those that its graphs read (attr.taken) */
 };
 
 struct graph {
@@ -41,13 +41,22 @@ struct graph {
     size_t node_count;
     uint32_t *inputs, *outputs; /* values; initializers are not inputs */
     size_t input_count, output_count;
+    /* A graph inside a node (If, Loop, Scan): its last inputs are these values of the graph around it. */
+    uint32_t *taken;
+    size_t taken_count;
+    struct graph *next; /* of the model's graphs inside nodes */
+    /* The model's: */
     const char *producer, *producer_version;
     int64_t ir_version, opset, opset_ml; /* 0 when the domain is not used */
     size_t parameter_count;              /* elements of all constants the file holds */
     size_t weight_nbytes;
-    const void *file; /* the mapped model */
+    size_t expanded_nbytes; /* of functions, as often as they are called */
+    const void *file;       /* the mapped model */
     size_t file_nbytes;
 };
+
+/* Nodes, those of graphs inside nodes among them. */
+size_t graph_node_total(const struct graph *graph);
 
 /* Loads a model. SL_E_NOINPUT: there is no such file; SL_E_MODEL: a Git-LFS pointer, not ONNX, damaged, or
  * with operators nobody here can run: those are all listed, by operator and node, one line each. */

@@ -57,16 +57,25 @@ static int compare_tallies(const void *a, const void *b) {
     return order ? order : strcmp(x->name, y->name);
 }
 
+size_t graph_node_total(const struct graph *g) {
+    size_t total = 0;
+    for (; g; g = g->next)
+        total += g->node_count;
+    return total;
+}
+
 /* NULL when out of memory; free with mem_free. */
 static struct tally *count_operators(const struct graph *g, size_t *count) {
-    struct tally *tallies = mem_alloc(g->node_count, sizeof *tallies);
+    size_t total = graph_node_total(g), at = 0;
+    struct tally *tallies = mem_alloc(total + 1, sizeof *tallies);
     *count = 0;
     if (!tallies)
         return NULL;
-    for (size_t i = 0; i < g->node_count; i++)
-        tallies[i] = (struct tally){g->nodes[i].domain, g->nodes[i].op_type, 1};
-    qsort(tallies, g->node_count, sizeof *tallies, compare_tallies);
-    for (size_t i = 0; i < g->node_count; i++) {
+    for (const struct graph *each = g; each; each = each->next)
+        for (size_t i = 0; i < each->node_count; i++)
+            tallies[at++] = (struct tally){each->nodes[i].domain, each->nodes[i].op_type, 1};
+    qsort(tallies, total, sizeof *tallies, compare_tallies);
+    for (size_t i = 0; i < total; i++) {
         if (*count && !compare_tallies(&tallies[*count - 1], &tallies[i]))
             tallies[*count - 1].count++;
         else
@@ -88,7 +97,11 @@ void graph_print(const struct graph *g, struct buf *out) {
     buf_putc(out, '\n');
     put_ports(out, g, "inputs", g->inputs, g->input_count);
     put_ports(out, g, "outputs", g->outputs, g->output_count);
-    buf_printf(out, "operators, %zu nodes\n", g->node_count);
+    size_t total = graph_node_total(g);
+    buf_printf(out, "operators, %zu nodes", total);
+    if (total > g->node_count)
+        buf_printf(out, ", %zu of them inside others", total - g->node_count);
+    buf_putc(out, '\n');
     struct tally *tallies = count_operators(g, &kinds);
     for (size_t i = 0; tallies && i < kinds; i++)
         buf_printf(out, "  %-28s %6zu%s%s\n", text_quote(tallies[i].name), tallies[i].count,
@@ -168,7 +181,7 @@ void graph_print_json(const struct graph *g, struct buf *out) {
     }
     mem_free(tallies);
     buf_putc(out, ']');
-    put_number(out, "nodes", g->node_count);
+    put_number(out, "nodes", graph_node_total(g));
     put_number(out, "parameters", g->parameter_count);
     put_number(out, "weight_nbytes", g->weight_nbytes);
 }

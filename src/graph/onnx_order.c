@@ -9,17 +9,17 @@ static bool is_node(uint32_t maker) {
 }
 
 static sl_status check_inputs(const struct importer *im, bool *sorted, sl_error *err) {
-    const struct graph *g = im->graph;
+    const struct import_graph *g = im->scope->into;
     *sorted = true;
     for (size_t i = 0; i < g->node_count; i++) {
         const struct graph_node *node = &g->nodes[i];
         for (size_t k = 0; k < node->in_count; k++) {
             if (node->in[k] == GRAPH_NONE)
                 continue;
-            uint32_t maker = im->makers[node->in[k]];
+            uint32_t maker = g->origins[node->in[k]].maker;
             if (maker == MADE_BY_NOBODY)
                 return error_set(err, SL_E_MODEL, "node '%s' reads '%s', which nothing makes",
-                                 text_quote(node->name), text_quote(im->values[node->in[k]].name));
+                                 text_quote(node->name), text_quote(g->values[node->in[k]].name));
             *sorted = *sorted && (!is_node(maker) || maker < i);
         }
     }
@@ -37,7 +37,7 @@ struct sorter {
 };
 
 static bool open_sorter(struct sorter *s, const struct importer *im) {
-    size_t n = im->graph->node_count;
+    size_t n = im->scope->into->node_count;
     s->waiting = mem_alloc(n, sizeof *s->waiting);
     s->first = mem_alloc(n, sizeof *s->first);
     s->next = mem_alloc(im->edge_count, sizeof *s->next);
@@ -57,13 +57,14 @@ static void close_sorter(struct sorter *s) {
 }
 
 static void add_edges(struct sorter *s, const struct importer *im) {
-    const struct graph *g = im->graph;
+    const struct import_graph *g = im->scope->into;
     uint32_t edge = 0;
     for (size_t i = 0; i < g->node_count; i++)
         s->first[i] = GRAPH_NONE;
     for (size_t i = g->node_count; i-- > 0;) /* backwards, so that chains come out in the file's order */
         for (size_t k = 0; k < g->nodes[i].in_count; k++) {
-            uint32_t maker = g->nodes[i].in[k] == GRAPH_NONE ? MADE_BY_INPUT : im->makers[g->nodes[i].in[k]];
+            uint32_t maker =
+                g->nodes[i].in[k] == GRAPH_NONE ? MADE_BY_INPUT : g->origins[g->nodes[i].in[k]].maker;
             if (!is_node(maker))
                 continue;
             s->reader[edge] = (uint32_t)i;
@@ -74,7 +75,7 @@ static void add_edges(struct sorter *s, const struct importer *im) {
 }
 
 static sl_status sort(struct sorter *s, const struct importer *im, sl_error *err) {
-    struct graph *g = im->graph;
+    struct import_graph *g = im->scope->into;
     size_t count = 0;
     add_edges(s, im);
     for (size_t i = 0; i < g->node_count; i++)

@@ -26,6 +26,9 @@ enum attr_type {
     ATTR_STRINGS = 8
 };
 
+struct op_body;
+struct op_prepared;
+
 struct attr {
     const char *name;
     enum attr_type type;
@@ -37,7 +40,24 @@ struct attr {
     const int64_t *ints;
     const sl_string *strings;
     const sl_tensor *tensor;
-    const void *graph; /* ATTR_GRAPH: struct graph of graph.h; opaque here */
+    /* ATTR_GRAPH: struct graph of graph.h, opaque here; of its inputs the last `count` are the node's from
+     * input `i` on. When a plan is made it gets a body. */
+    const void *graph;
+    const struct op_body *body;
+};
+
+/* A graph inside a node (If, Loop, Scan) when the plan is made: fixed shapes, to be run any number of times.
+ * Its inputs are its own, then those it takes from the node's inputs (attr.i, attr.count). */
+struct op_body {
+    const sl_tensor *in, *out; /* shapes; data where they are constants */
+    size_t in_count, out_count;
+    uint64_t cost; /* of a run: multiply-adds, bytes and steps, roughly */
+    /* What runs need that is made once, and the scratch of one. */
+    sl_status (*prepare)(const struct op_body *body, struct arena *arena, struct op_prepared *prepared,
+                         sl_error *err);
+    /* `in` and `out` are the tensors' data, one each; constants among the inputs are not looked at. */
+    void (*run)(const struct op_body *body, const struct op_prepared *prepared, const void *const *in,
+                void *const *out, void *scratch);
 };
 
 /* What a shape rule says of an output's dims that it can only bound: the least they can be. */
@@ -95,6 +115,12 @@ struct op {
      * where an input is no string tensor); returns the room it needs. NULL: texts of its outputs are those of
      * its inputs or attributes. */
     size_t (*text)(const struct op_call *call, const struct op_text *in, struct op_text *out);
+    /* Operators with graphs inside: dtype and dims of the own inputs of the graph that `attr` holds, `count`
+     * of them; data where they are known. */
+    sl_status (*body_in)(const struct op_call *call, const struct attr *attr, sl_tensor *in, size_t count,
+                         sl_error *err);
+    /* How often they run at most; UINT64_MAX where nothing says so. */
+    uint64_t (*trips)(const struct op_call *call);
     bool elementwise; /* output 0 may take the place of input 0 */
     unsigned over; /* further inputs whose place output 0 may take, where they have its shape: a bit each */
     bool bounded;  /* how much comes out is known only when it has run */
