@@ -153,12 +153,13 @@ $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/device/test_%: $(B)/tests/device/test_%.o $(DEVICE_HELPERS) $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
-# first of all the kernels as the host compiles them: no nvcc objects come out of the library then
+# all of the kernels as the host compiles them, first of all: no nvcc objects come out of the library then
 $(B)/libkernels_simt.a: $(SIMT_KERNELS) $(SIMT_HELPERS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 $(B)/tests/kernels/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/libkernels_simt.a $(B)/libsluice.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(B)/libkernels_simt.a -Wl,--no-whole-archive \
+	  $(B)/libsluice.a $(CHECK_LIBS) $(LIB_LIBS)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a

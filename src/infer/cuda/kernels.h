@@ -7,7 +7,15 @@
 #ifndef INFER_CUDA_KERNELS_H
 #define INFER_CUDA_KERNELS_H
 
+#include "infer/cuda/kernels/k_embed.h"
+#include "infer/cuda/kernels/k_features.h"
+#include "infer/cuda/kernels/k_move.h"
+#include "infer/cuda/kernels/k_pool.h"
+#include "infer/cuda/kernels/k_quant.h"
+#include "infer/cuda/kernels/k_recurrent.h"
+#include "infer/cuda/kernels/k_rows.h"
 #include "infer/cuda/kernels/k_softmax.h"
+#include "infer/cuda/kernels/k_tree.h"
 #include "infer/cuda/kernels/k_types.h"
 
 #endif
