@@ -1,0 +1,272 @@
+/* cuda_bound.c: steps as chains of launches, of cuda_bound.h. */
+#include "infer/cuda/cuda_bound.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/half.h"
+#include "ops/rules.h"
+
+/* Where a pointer of the arguments comes from. */
+struct bound_pointer {
+    size_t at;         /* in the arguments */
+    uint32_t value;    /* of the plan, or PLAN_NONE for a table */
+    int64_t offset;    /* bytes */
+    const void *table; /* on the device */
+};
+
+struct cuda_bound {
+    bound_launch *launch;
+    void *args;
+    size_t nbytes;
+    struct bound_pointer pointers[BOUND_POINTERS];
+    unsigned pointer_count;
+    struct cuda_bound *next;
+};
+
+static int run_one(const struct cuda_bound *b, const void *(*address)(const void *, uint32_t),
+                   const void *frame, k_stream stream) {
+    union {
+        char bytes[BOUND_NBYTES];
+        max_align_t align;
+    } args;
+    memcpy(args.bytes, b->args, b->nbytes);
+    for (unsigned i = 0; i < b->pointer_count; i++) {
+        const struct bound_pointer *p = &b->pointers[i];
+        const void *at =
+            p->value == PLAN_NONE ? p->table : (const char *)address(frame, p->value) + p->offset;
+        memcpy(args.bytes + p->at, &at, sizeof at);
+    }
+    return b->launch(args.bytes, stream);
+}
+
+int bound_run(const struct cuda_bound *chain, const void *(*address)(const void *, uint32_t),
+              const void *frame, k_stream stream) {
+    int status = 0;
+    for (; chain && status == 0; chain = chain->next)
+        status = run_one(chain, address, frame, stream);
+    return status;
+}
+
+/* ---- what matchers ask ---- */
+
+bool bound_refuse(struct cuda_match *m, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(m->why, m->why_nbytes, format, args);
+    va_end(args);
+    return false;
+}
+
+bool bound_walk(struct cuda_match *m, struct walk_plan *w, struct k_walk *walk) {
+    return walk_make(w, walk) || bound_refuse(m, "a value of more than 2^31 elements or too many dims");
+}
+
+bool bound_has_in(const struct cuda_match *m, size_t i) {
+    return op_has_in(&m->call, i);
+}
+
+bool bound_has_out(const struct cuda_match *m, size_t i) {
+    return op_has_out(&m->call, i);
+}
+
+enum k_type bound_in_type(const struct cuda_match *m, size_t i) {
+    return m->host->type(m->host->self, m->step->in[i]);
+}
+
+enum k_type bound_out_type(const struct cuda_match *m, size_t i) {
+    return m->host->type(m->host->self, m->step->out[i]);
+}
+
+bool bound_is_real(enum k_type type) {
+    return type == K_F32 || type == K_F16 || type == K_BF16 || type == K_F64;
+}
+
+size_t bound_type_nbytes(enum k_type type) {
+    switch (type) {
+    case K_F64:
+    case K_U64:
+    case K_I64:
+        return 8;
+    case K_F32:
+    case K_U32:
+    case K_I32:
+        return 4;
+    case K_F16:
+    case K_BF16:
+    case K_U16:
+    case K_I16:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+const sl_tensor *bound_const(const struct cuda_match *m, size_t i) {
+    const sl_tensor *t = bound_has_in(m, i) ? m->call.in[i] : NULL;
+    return t && m->plan->values[m->step->in[i]].place == PLAN_CONST && t->data ? t : NULL;
+}
+
+void *bound_room(struct cuda_match *m, size_t count, size_t size) {
+    void *room = arena_alloc(m->host->arena, count ? count : 1, size);
+    if (!room)
+        (void)bound_refuse(m, "out of memory for its tables");
+    return room;
+}
+
+const struct op_prepared *bound_prepare(struct cuda_match *m) {
+    struct op_prepared *prepared = bound_room(m, 1, sizeof *prepared);
+    sl_error err = {0};
+    if (!prepared)
+        return NULL;
+    if (m->step->op->prepare(&m->call, m->host->arena, prepared, &err) == SL_OK)
+        return prepared;
+    (void)bound_refuse(m, "%s", err.text);
+    return NULL;
+}
+
+/* ---- launches ---- */
+
+struct cuda_bound *bound_add(struct cuda_match *m, bound_launch *launch, const void *args, size_t nbytes) {
+    struct cuda_bound *b = bound_room(m, 1, sizeof *b);
+    void *copy = bound_room(m, 1, nbytes);
+    if (!b || !copy)
+        return NULL;
+    memcpy(copy, args, nbytes);
+    *b = (struct cuda_bound){.launch = launch, .args = copy, .nbytes = nbytes};
+    if (m->last)
+        m->last->next = b;
+    else
+        m->first = b;
+    m->last = b;
+    return b;
+}
+
+static bool add_pointer(struct cuda_match *m, struct cuda_bound *b, struct bound_pointer pointer) {
+    if (!b)
+        return false;
+    if (b->pointer_count == BOUND_POINTERS)
+        return bound_refuse(m, "too many pointers");
+    b->pointers[b->pointer_count++] = pointer;
+    return true;
+}
+
+bool bound_in(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset) {
+    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = m->step->in[i], .offset = offset});
+}
+
+bool bound_out(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset) {
+    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = m->step->out[i], .offset = offset});
+}
+
+bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const void *table, size_t nbytes) {
+    const void *on_device = m->host->table(m->host->self, table, nbytes);
+    if (!on_device)
+        return bound_refuse(m, "out of memory for its tables");
+    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = PLAN_NONE, .table = on_device});
+}
+
+/* ---- floats of the device ---- */
+
+static uint16_t half_of(enum k_type type, float x) {
+    return type == K_F16 ? half_from_float(x) : bfloat_from_float(x);
+}
+
+bool bound_floats(struct cuda_match *m, struct cuda_bound *b, size_t at, const float *values, size_t count,
+                  enum k_type type) {
+    if (type == K_F32)
+        return bound_table(m, b, at, values, count * sizeof *values);
+    uint16_t *halves = bound_room(m, count, sizeof *halves);
+    for (size_t i = 0; halves && i < count; i++)
+        halves[i] = half_of(type, values[i]);
+    return halves && bound_table(m, b, at, halves, count * sizeof *halves);
+}
+
+bool bound_number(enum k_type type, double x, uint64_t *bits) {
+    float f = (float)x;
+    int64_t whole = (int64_t)x;
+    if (type == K_F64)
+        memcpy(bits, &x, sizeof x);
+    else if (type == K_F32)
+        memcpy(bits, &f, sizeof f);
+    else if (type == K_F16 || type == K_BF16)
+        *bits = half_of(type, f);
+    else
+        memcpy(bits, &whole, sizeof whole); /* the low bytes are those of every integer */
+    return true;
+}
+
+/* ---- a step ---- */
+
+static const struct bound_operator *find(const struct op *op) {
+    static const struct bound_operator *const families[] = {
+        bound_rows,  bound_norms,     bound_reduce, bound_move,  bound_gather,  bound_images,
+        bound_trees, bound_recurrent, bound_levels, bound_embed, bound_features};
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (const struct bound_operator *o = families[f]; o->name; o++)
+            if (!strcmp(o->name, op->name) && !strcmp(o->domain, op->domain))
+                return o;
+    return NULL;
+}
+
+/* Tensors of the step, and that the kernels know their types. */
+static bool bind_call(struct cuda_match *m) {
+    const struct plan_step *s = m->step;
+    const sl_tensor **in = bound_room(m, s->in_count, sizeof *in);
+    sl_tensor **out = bound_room(m, s->out_count, sizeof *out);
+    sl_tensor *copies = bound_room(m, s->out_count, sizeof *copies);
+    if (!in || !out || !copies)
+        return false;
+    for (size_t i = 0; i < s->in_count; i++)
+        in[i] = s->in[i] == PLAN_NONE ? NULL : &m->plan->values[s->in[i]].tensor;
+    for (size_t i = 0; i < s->out_count; i++) {
+        if (s->out[i] == PLAN_NONE)
+            continue;
+        copies[i] = m->plan->values[s->out[i]].tensor;
+        out[i] = &copies[i];
+    }
+    m->call = (struct op_call){.attrs = s->attrs,
+                               .attr_count = s->attr_count,
+                               .opset = s->opset,
+                               .in = in,
+                               .in_count = s->in_count,
+                               .out = out,
+                               .out_count = s->out_count};
+    return true;
+}
+
+static bool check_types(struct cuda_match *m) {
+    const unsigned set = OPS_REALS | OPS_INTS | OPS_BIT(SL_BOOL);
+    for (size_t i = 0; i < m->call.in_count + m->call.out_count; i++) {
+        size_t out = i - m->call.in_count;
+        const sl_tensor *t = i < m->call.in_count ? m->call.in[i] : m->call.out[out];
+        if (t && !(set & OPS_BIT(t->dtype)))
+            return bound_refuse(m, "dtype '%s'", sl_dtype_name(t->dtype));
+    }
+    return true;
+}
+
+/* Nothing to compute: all outputs are empty. */
+static bool is_empty(const struct cuda_match *m) {
+    for (size_t i = 0; i < m->call.out_count; i++)
+        if (m->call.out[i] && rule_count(m->call.out[i]))
+            return false;
+    return true;
+}
+
+bool bound_step(const struct bound_host *host, const struct plan *plan, size_t index,
+                struct cuda_bound **chain, const char **kernel, char *why, size_t why_nbytes) {
+    struct cuda_match m = {
+        .host = host, .plan = plan, .step = &plan->steps[index], .why = why, .why_nbytes = why_nbytes};
+    const struct bound_operator *known = find(m.step->op);
+    if (!known)
+        return bound_refuse(&m, "there is no kernel for it");
+    if (m.step->dynamic)
+        return bound_refuse(&m, "sizes that depend on the data");
+    if (!bind_call(&m) || !check_types(&m) || (!is_empty(&m) && !known->match(&m, known->detail)))
+        return false;
+    *chain = m.first;
+    *kernel = known->name;
+    return true;
+}

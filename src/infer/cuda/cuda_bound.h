@@ -1,0 +1,105 @@
+/* cuda_bound.h: how the matchers of this folder say what a step launches. A step is a chain of launches whose
+ * arguments are all known but for addresses: each pointer among them names a value of the plan, and is filled
+ * in when the step is launched (or captured).
+ *
+ * A matcher gets a cuda_match, looks at the call, and adds launches; where it cannot, it says why. */
+#ifndef INFER_CUDA_BOUND_H
+#define INFER_CUDA_BOUND_H
+
+#include "graph/plan.h"
+#include "infer/cuda/cuda_walk.h"
+#include "infer/cuda/kernels.h"
+
+/* The largest of the kernels' argument structs, and the pointers in one. */
+#define BOUND_NBYTES 2048
+#define BOUND_POINTERS 16
+
+typedef int bound_launch(const void *args, k_stream stream);
+struct cuda_bound;
+
+/* What matchers need of whoever loads the program. */
+struct bound_host {
+    void *self;
+    /* The type in which a value lies on the device. */
+    enum k_type (*type)(void *self, uint32_t value);
+    /* Memory of the program, zeroed. */
+    struct arena *arena;
+    /* Copies a table to the device for as long as the program lives; NULL: out of memory. */
+    const void *(*table)(void *self, const void *table, size_t nbytes);
+};
+
+struct cuda_match {
+    const struct bound_host *host;
+    const struct plan *plan;
+    const struct plan_step *step;
+    struct op_call call; /* tensors as the plan has them: data of constants only */
+    struct cuda_bound *first, *last;
+    char *why;
+    size_t why_nbytes;
+};
+
+/* One operator that a family knows; `detail` is the family's. */
+struct bound_operator {
+    const char *domain, *name;
+    bool (*match)(struct cuda_match *m, int detail);
+    int detail;
+};
+
+/* A family: an array of operators, ended by one without a name. */
+extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], bound_move[], bound_gather[],
+    bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[];
+
+/* The launches of a step in *chain (NULL: none is needed), and the operator's name as what runs it. False:
+ * `why` says why not. */
+bool bound_step(const struct bound_host *host, const struct plan *plan, size_t index,
+                struct cuda_bound **chain, const char **kernel, char *why, size_t why_nbytes);
+/* Launches them; `address` says where a value of the plan lies in `frame`. Returns 0 or the cudaError. */
+int bound_run(const struct cuda_bound *chain, const void *(*address)(const void *frame, uint32_t value),
+              const void *frame, k_stream stream);
+
+/* False, with the reason. */
+bool bound_refuse(struct cuda_match *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Refuses a walk that does not fit 32 bits. */
+bool bound_walk(struct cuda_match *m, struct walk_plan *w, struct k_walk *walk);
+
+bool bound_has_in(const struct cuda_match *m, size_t i);
+bool bound_has_out(const struct cuda_match *m, size_t i);
+/* The types in which inputs and outputs lie on the device. */
+enum k_type bound_in_type(const struct cuda_match *m, size_t i);
+enum k_type bound_out_type(const struct cuda_match *m, size_t i);
+bool bound_is_real(enum k_type type);
+size_t bound_type_nbytes(enum k_type type);
+/* An input known when the model is loaded, or NULL. */
+const sl_tensor *bound_const(const struct cuda_match *m, size_t i);
+
+/* Adds a launch with a copy of `args`; its pointers are bound afterwards. NULL: out of memory. */
+struct cuda_bound *bound_add(struct cuda_match *m, bound_launch *launch, const void *args, size_t nbytes);
+/* The pointer at byte `at` of the arguments is input or output i, `offset` bytes further on. Missing ones
+ * stay NULL. `b` may be NULL, and then nothing happens: only the last call's result need be looked at. */
+bool bound_in(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset);
+bool bound_out(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset);
+/* A table of our own, copied to the device when the model is loaded. */
+bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const void *table, size_t nbytes);
+
+/* The same for `count` floats, in the type in which the device has its floats. */
+bool bound_floats(struct cuda_match *m, struct cuda_bound *b, size_t at, const float *values, size_t count,
+                  enum k_type type);
+/* Room for a table while the program is loaded; NULL and a reason: out of memory. */
+void *bound_room(struct cuda_match *m, size_t count, size_t size);
+/* What the operator itself prepares (tables of Resize, nodes of trees), or NULL and a reason. */
+const struct op_prepared *bound_prepare(struct cuda_match *m);
+/* A number as one element of a type, in `bits`; false: not a type of numbers. */
+bool bound_number(enum k_type type, double x, uint64_t *bits);
+
+/* A launcher of kernels.h in the form that bound_add takes. */
+#define BOUND_LAUNCH(id)                                                                                     \
+    static int launch_##id(const void *args, k_stream stream) {                                              \
+        return k_##id##_launch(args, stream);                                                                \
+    }
+
+/* Copies (and converts) one operand: y at `y_offset` elements + steps[0], x at `x_offset` + steps[1]; between
+ * types where they differ. cuda_move.c */
+bool bound_copy(struct cuda_match *m, struct walk_plan *w, size_t in, int64_t x_offset, size_t out,
+                int64_t y_offset);
+
+#endif

@@ -1,0 +1,34 @@
+/* step_rig.h: one step of a plan through its matcher and its kernels on the model of a GPU, beside the
+ * operator's reference on the same numbers. What the device will do, without the device: floats lie in the
+ * program's type (f32, f16, bf16), everything in memory of its exact size. */
+#ifndef TESTS_STEP_RIG_H
+#define TESTS_STEP_RIG_H
+
+#include "graph/plan.h"
+#include "infer/cuda/kernels/k_types.h"
+
+/* What one step gave. */
+enum step_result { STEP_SAME, STEP_DIFFERS, STEP_REFUSED };
+
+/* Runs step `index` of the plan in all orders of lanes; values[v] is the data of value v on the host, in its
+ * own dtype: of the step's inputs, and after the call of its outputs, as the reference computed them. `real`:
+ * the type of the program's floats. `rows`: all rows of its inputs are the same, and so must be all rows of
+ * its outputs, bit for bit. After it the caller frees the outputs' data. `why` says what differs, or why it
+ * was refused. */
+enum step_result step_check(const struct plan *plan, size_t index, void **values, enum k_type real, bool rows,
+                            char *why, size_t why_nbytes);
+
+/* An operator written as text, in f32, f16 and bf16, or the test fails:
+ *
+ *   "com.microsoft:Name@opset", "axis=1 epsilon=0.5f mode='edge' pads=[0,1] #out=2 #rows", "f:2,3 cf:3 -
+ * i64{1,2}"
+ *
+ * Inputs: dtype and dims, a `c` before those known when the model is loaded, "%n" behind integers for 0 ...
+ * n-1, "+" behind floats for positive ones, a list in braces for a constant, - for one left out. "#out" says
+ * how many outputs there are, "#rows" that all rows of the inputs are the same and so must be all rows of the
+ * outputs, bit for bit, "#f32" that f16 and bf16 are left out. */
+void step_text(const char *op, const char *attrs, const char *inputs);
+/* The same, which must be refused, with `text` in the reason. */
+void step_text_refused(const char *op, const char *attrs, const char *inputs, const char *text);
+
+#endif
