@@ -1,4 +1,6 @@
-/* image_decode.c: a JPEG, PNG or WebP file as u8 pixels, by the host's decoders. */
+/* image_decode.c: a JPEG, PNG or WebP file as u8 pixels, by the host's decoders; turned as its EXIF data says
+ * where that is asked for, as Pillow's ImageOps.exif_transpose does. What is wrong in EXIF data is as if it
+ * were not there. */
 #include <string.h>
 
 #include "sluice/transform.h"
@@ -8,17 +10,138 @@ extern const sl_transform transform_image_decode;
 struct decode {
     sl_pixels pixels;
     size_t room;
+    bool orient;
 };
+
+/* --- EXIF: where it lies in each kind of file, and the one tag of it --- */
+
+enum { ORIENTATION = 0x0112, SHORT = 3 };
+
+static uint32_t number(const uint8_t *p, int nbytes, bool big) {
+    uint32_t x = 0;
+    for (int i = 0; i < nbytes; i++)
+        x |= (uint32_t)p[i] << 8 * (big ? nbytes - 1 - i : i);
+    return x;
+}
+
+/* A TIFF header and its first directory. 1: as it lies, also when it cannot be read. */
+static int tiff_orientation(const uint8_t *p, size_t nbytes) {
+    bool big = nbytes >= 8 && p[0] == 'M';
+    if (nbytes < 8 || (memcmp(p, "II*\0", 4) != 0 && memcmp(p, "MM\0*", 4) != 0))
+        return 1;
+    size_t at = number(p + 4, 4, big);
+    if (at > nbytes - 2)
+        return 1;
+    size_t count = number(p + at, 2, big);
+    for (at += 2; count > 0 && nbytes - at >= 12; count--, at += 12) {
+        if (number(p + at, 2, big) != ORIENTATION)
+            continue;
+        uint32_t value = number(p + at + 8, 2, big);
+        return number(p + at + 2, 2, big) == SHORT && value >= 1 && value <= 8 ? (int)value : 1;
+    }
+    return 1;
+}
+
+/* Segments up to the first scan; the first with EXIF data counts. */
+static int jpeg_orientation(const uint8_t *p, size_t nbytes) {
+    for (size_t at = 2; nbytes - at >= 4 && p[at] == 0xff && p[at + 1] != 0xda;) {
+        size_t length = number(p + at + 2, 2, true);
+        if (length < 2 || length > nbytes - at - 2)
+            return 1;
+        if (p[at + 1] == 0xe1 && length >= 8 && memcmp(p + at + 4, "Exif\0\0", 6) == 0)
+            return tiff_orientation(p + at + 10, length - 8);
+        at += 2 + length;
+    }
+    return 1;
+}
+
+static int png_orientation(const uint8_t *p, size_t nbytes) {
+    for (size_t at = 8; nbytes - at >= 12;) {
+        size_t length = number(p + at, 4, true);
+        if (length > nbytes - at - 12)
+            return 1;
+        if (memcmp(p + at + 4, "eXIf", 4) == 0)
+            return tiff_orientation(p + at + 8, length);
+        at += 12 + length;
+    }
+    return 1;
+}
+
+static int webp_orientation(const uint8_t *p, size_t nbytes) {
+    for (size_t at = 12; nbytes - at >= 8;) {
+        size_t length = number(p + at + 4, 4, false);
+        if (length > nbytes - at - 8)
+            return 1;
+        const uint8_t *data = p + at + 8;
+        bool prefixed = length >= 6 && memcmp(data, "Exif\0\0", 6) == 0; /* some writers keep JPEG's */
+        if (memcmp(p + at, "EXIF", 4) == 0)
+            return tiff_orientation(data + (prefixed ? 6 : 0), length - (prefixed ? 6 : 0));
+        at += 8 + length + (length & 1);
+        if (at > nbytes)
+            return 1;
+    }
+    return 1;
+}
+
+static int orientation(sl_slice file) {
+    const uint8_t *p = (const uint8_t *)file.data;
+    if (file.nbytes >= 4 && memcmp(p, "\xff\xd8\xff", 3) == 0)
+        return jpeg_orientation(p, file.nbytes);
+    if (file.nbytes >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0)
+        return png_orientation(p, file.nbytes);
+    if (file.nbytes >= 12 && memcmp(p, "RIFF", 4) == 0 && memcmp(p + 8, "WEBP", 4) == 0)
+        return webp_orientation(p, file.nbytes);
+    return 1;
+}
+
+/* From 5 on rows become columns; the other bits say which ends change places. */
+static void turn(int how, const uint8_t *in, int64_t h, int64_t w, size_t c, uint8_t *out) {
+    bool swap = how >= 5, from_right = how == 2 || how == 3 || how == 7 || how == 8;
+    bool from_below = how == 3 || how == 4 || how == 6 || how == 7;
+    for (int64_t y = 0; y < (swap ? w : h); y++)
+        for (int64_t x = 0; x < (swap ? h : w); x++, out += c) {
+            int64_t row = swap ? x : y, column = swap ? y : x;
+            row = from_below ? h - 1 - row : row;
+            column = from_right ? w - 1 - column : column;
+            memcpy(out, in + (size_t)(row * w + column) * c, c);
+        }
+}
+
+static sl_status decode_file(const struct decode *decode, const sl_host *host, sl_ctx *ctx, sl_slice file,
+                             sl_value *out) {
+    int how = decode->orient ? orientation(file) : 1;
+    if (how == 1)
+        return host->image_decode(ctx, file, decode->pixels, decode->room, out);
+    uint8_t *to = out->tensor.data;
+    out->tensor.data = host->scratch(ctx);
+    sl_status status = host->image_decode(ctx, file, decode->pixels, decode->room, out);
+    uint8_t *from = out->tensor.data;
+    out->tensor.data = to;
+    if (status != SL_OK)
+        return status;
+    int64_t h = out->tensor.dims[0], w = out->tensor.dims[1];
+    turn(how, from, h, w, (size_t)decode->pixels, to);
+    out->tensor.dims[0] = how >= 5 ? w : h;
+    out->tensor.dims[1] = how >= 5 ? h : w;
+    return SL_OK;
+}
+
+/* --- plan time --- */
 
 static sl_status decode_open(const sl_host *host, const sl_params *params, const sl_spec *in, sl_spec *out,
                              void **state, size_t *scratch_nbytes, sl_error *err) {
-    static const char *const keys[] = {"mode", NULL};
+    static const char *const keys[] = {"mode", "orient", NULL};
     const char *mode = "RGB";
+    int64_t orient = 0;
     sl_status status = host->param_only(params, keys, err);
     if (status == SL_OK)
         status = host->param_text(params, "mode", &mode, err);
+    if (status == SL_OK)
+        status = host->param_int(params, "orient", &orient, err);
     if (status != SL_OK)
         return status;
+    if (orient != 0 && orient != 1)
+        return host->fail(err, SL_E_MODEL, "cannot use transform 'image.decode': 'orient' is 1 or 0");
     if (in->kind != SL_KIND_BYTES && in->kind != SL_KIND_FIELDS && in->kind != SL_KIND_ARRAY)
         return host->fail(err, SL_E_MODEL,
                           "cannot use transform 'image.decode': it takes a file or a sample");
@@ -30,6 +153,7 @@ static sl_status decode_open(const sl_host *host, const sl_params *params, const
     if (!decode)
         return host->fail(err, SL_E_MEMORY, "cannot open transform 'image.decode': out of memory");
     decode->pixels = strcmp(mode, "L") == 0 ? SL_PIXELS_L : SL_PIXELS_RGB;
+    decode->orient = orient == 1;
     decode->room = (size_t)host->max_pixels(params) * (size_t)decode->pixels;
     *out = (sl_spec){.kind = SL_KIND_TENSOR,
                      .dtype = SL_UINT8,
@@ -37,7 +161,7 @@ static sl_status decode_open(const sl_host *host, const sl_params *params, const
                      .dims = {-1, -1, (int64_t)decode->pixels},
                      .max_nbytes = decode->room};
     *state = decode;
-    *scratch_nbytes = 0;
+    *scratch_nbytes = decode->orient ? decode->room : 0;
     return SL_OK;
 }
 
@@ -68,7 +192,7 @@ static sl_status decode_apply(const void *state, const sl_host *host, sl_ctx *ct
     const struct decode *decode = state;
     const sl_field *hit = NULL;
     if (in->kind != SL_KIND_FIELDS)
-        return host->image_decode(ctx, in->bytes, decode->pixels, decode->room, out);
+        return decode_file(decode, host, ctx, in->bytes, out);
     for (size_t i = 0; i < in->field_count; i++) {
         if (!is_image(&in->fields[i].name))
             continue;
@@ -79,11 +203,12 @@ static sl_status decode_apply(const void *state, const sl_host *host, sl_ctx *ct
     }
     if (!hit)
         return host->reject(ctx, "missing-value", "the sample has no jpg, jpeg, png or webp");
-    return host->image_decode(ctx, hit->data, decode->pixels, decode->room, out);
+    return decode_file(decode, host, ctx, hit->data, out);
 }
 
 static const sl_param_doc docs[] = {
     {"mode", "\"RGB\" or \"L\"", "\"RGB\"", "the pixels' format, converted as Pillow's convert() does"},
+    {"orient", "1 or 0", "0", "turn the image as its EXIF data says"},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -44,7 +44,7 @@ struct axis {
 };
 
 struct resize {
-    int64_t shorter; /* or 0: */
+    int64_t shorter, longer; /* or 0: */
     int64_t h, w;
     enum filter filter;
     uint64_t max_pixels;
@@ -302,18 +302,26 @@ static sl_status read_size(const sl_host *host, const sl_params *params, struct 
                            sl_error *err) {
     const double *size = NULL;
     size_t count = 0;
-    bool sized = host->param_has(params, "size");
-    if (sized == host->param_has(params, "shorter"))
-        return refuse(host, err, "give it either 'shorter' or 'size'");
-    sl_status status = host->param_numbers(params, sized ? "size" : "shorter", &size, &count, err);
+    bool sized = host->param_has(params, "size"), longer = host->param_has(params, "longer");
+    if (sized + longer + host->param_has(params, "shorter") != 1)
+        return refuse(host, err, "give it one of 'shorter', 'longer' and 'size'");
+    sl_status status = host->param_numbers(params,
+                                           sized    ? "size"
+                                           : longer ? "longer"
+                                                    : "shorter",
+                                           &size, &count, err);
     if (status != SL_OK)
         return status;
     if (count != (sized ? 2 : 1))
-        return refuse(host, err, sized ? "'size' must be [height, width]" : "'shorter' must be one number");
+        return refuse(host, err,
+                      sized    ? "'size' must be [height, width]"
+                      : longer ? "'longer' must be one number"
+                               : "'shorter' must be one number");
     for (size_t i = 0; i < count; i++)
         if (!is_side(size[i]))
             return refuse(host, err, "a side must be a whole number from 1 to 65500");
-    resize->shorter = sized ? 0 : (int64_t)size[0];
+    resize->shorter = sized || longer ? 0 : (int64_t)size[0];
+    resize->longer = longer ? (int64_t)size[0] : 0;
     resize->h = sized ? (int64_t)size[0] : 0;
     resize->w = sized ? (int64_t)size[1] : 0;
     return SL_OK;
@@ -337,11 +345,22 @@ static sl_status read_filter(const sl_host *host, const sl_params *params, struc
                       name);
 }
 
-/* torchvision's rule for one number: the other side is int(n * long / short). */
+static int64_t rounded(int64_t n, int64_t by) {
+    int64_t x = (2 * n + by) / (2 * by);
+    return x > 0 ? x : 1;
+}
+
+/* torchvision's rule for the shorter side: the other one is int(n * long / short). For the longer side the
+ * other one is round(n * short / long), half up, as letterboxes have it. */
 static void output_size(const struct resize *resize, int64_t h, int64_t w, int64_t *out_h, int64_t *out_w) {
-    *out_h = resize->shorter ? resize->shorter : resize->h;
-    *out_w = resize->shorter ? resize->shorter : resize->w;
-    if (resize->shorter && w <= h)
+    int64_t side = resize->shorter + resize->longer; /* one of them is 0 */
+    *out_h = side ? side : resize->h;
+    *out_w = side ? side : resize->w;
+    if (resize->longer && h >= w)
+        *out_w = rounded(resize->longer * w, h);
+    else if (resize->longer)
+        *out_h = rounded(resize->longer * h, w);
+    else if (resize->shorter && w <= h)
         *out_h = resize->shorter * h / w;
     else if (resize->shorter)
         *out_w = resize->shorter * w / h;
@@ -349,7 +368,7 @@ static void output_size(const struct resize *resize, int64_t h, int64_t w, int64
 
 static sl_status resize_open(const sl_host *host, const sl_params *params, const sl_spec *in, sl_spec *out,
                              void **state, size_t *scratch_nbytes, sl_error *err) {
-    static const char *const keys[] = {"shorter", "size", "filter", NULL};
+    static const char *const keys[] = {"shorter", "longer", "size", "filter", NULL};
     struct resize resize = {.max_pixels = host->max_pixels(params)};
     if (in->kind != SL_KIND_TENSOR || in->dtype != SL_UINT8 || in->rank != 3 || in->dims[2] < 1)
         return refuse(host, err, "it takes an image, uint8 [h,w,c]");
@@ -364,7 +383,7 @@ static sl_status resize_open(const sl_host *host, const sl_params *params, const
     *out = *in;
     if (in->dims[0] > 0 && in->dims[1] > 0)
         output_size(&resize, in->dims[0], in->dims[1], &out->dims[0], &out->dims[1]);
-    else if (!resize.shorter)
+    else if (resize.h)
         out->dims[0] = resize.h, out->dims[1] = resize.w;
     else
         out->dims[0] = out->dims[1] = -1;
@@ -470,8 +489,9 @@ static sl_status resize_apply(const void *state, const sl_host *host, sl_ctx *ct
 }
 
 static const sl_param_doc docs[] = {
-    {"shorter", "integer", "(or size)", "the shorter side of the result; the other keeps the ratio"},
-    {"size", "[height, width]", "(or shorter)", "both sides of the result"},
+    {"shorter", "integer", "(or another)", "the shorter side of the result; the other keeps the ratio"},
+    {"longer", "integer", "(or another)", "the longer side of the result; the other keeps the ratio"},
+    {"size", "[height, width]", "(or another)", "both sides of the result"},
     {"filter", "nearest, box, bilinear, bicubic or lanczos", "bilinear", "Pillow's filters, antialiased"},
     {NULL, NULL, NULL, NULL},
 };

@@ -6,6 +6,8 @@ extern const sl_transform transform_field;
 extern const sl_transform transform_image_decode;
 extern const sl_transform transform_image_resize;
 extern const sl_transform transform_image_center_crop;
+extern const sl_transform transform_image_crop;
+extern const sl_transform transform_image_pad;
 extern const sl_transform transform_tensor_decode;
 extern const sl_transform transform_tensor_normalize;
 extern const sl_transform transform_tensor_softmax;
@@ -18,6 +20,8 @@ const sl_transform *const sl_transforms[] = {
     &transform_image_decode,
     &transform_image_resize,
     &transform_image_center_crop,
+    &transform_image_crop,
+    &transform_image_pad,
     &transform_tensor_decode,
     &transform_tensor_normalize,
     &transform_tensor_softmax,

@@ -67,6 +67,38 @@ START_TEST(as_pillow) {
 }
 END_TEST
 
+START_TEST(turned_by_exif) {
+    struct rig rigs[2];
+    ck_assert_int_eq(rig_open(&rigs[0], "[{\"image.decode\": {\"orient\": 1}}]", file_spec(), NULL), SL_OK);
+    ck_assert_int_eq(
+        rig_open(&rigs[1], "[{\"image.decode\": {\"mode\": \"L\", \"orient\": 1}}]", file_spec(), NULL),
+        SL_OK);
+    ck_assert_int_eq(each_line("orient", one_golden, rigs), 20);
+    rig_close(&rigs[0]);
+    rig_close(&rigs[1]);
+}
+END_TEST
+
+/* Damage in the EXIF data is as if there were none: the pixels are whole. */
+START_TEST(damaged_exif) {
+    static const size_t exif = 30; /* bytes of it, from the segment's length on */
+    struct rig rig;
+    size_t nbytes;
+    char *data = rig_file("turned_3.jpg", &nbytes), *at = memmem(data, nbytes, "Exif\0\0", 6);
+    ck_assert_ptr_nonnull(at);
+    RIG_OK(rig_open(&rig, "[{\"image.decode\": {\"orient\": 1}}]", file_spec(), NULL));
+    for (size_t i = 0; i < exif; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            at[i] = (char)(at[i] ^ 1 << bit);
+            sl_value in = {.kind = SL_KIND_BYTES, .bytes = {data, nbytes}};
+            RIG_OK(rig_apply(&rig, &in));
+            at[i] = (char)(at[i] ^ 1 << bit);
+        }
+    rig_close(&rig);
+    free(data);
+}
+END_TEST
+
 static void one_reject(struct rig *rigs, char *rest) {
     char name[64], code[32];
     ck_assert_int_eq(sscanf(rest, "%63s %31s", name, code), 2);
@@ -80,8 +112,8 @@ static void one_reject(struct rig *rigs, char *rest) {
 
 /* The golden lines of four files that stand for the decoders' ways. */
 static void some_golden(struct rig *rigs, char *rest) {
-    static const char *const chosen[] = {"baseline_420.jpg", "progressive_444.jpg", "cmyk.jpg",
-                                         "rgb_interlaced.png", "grey_16.png", "lossy.webp"};
+    static const char *const chosen[] = {"baseline_420.jpg",   "progressive_444.jpg", "cmyk.jpg",
+                                         "rgb_interlaced.png", "grey_16.png",         "lossy.webp"};
     for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++)
         if (strncmp(rest, chosen[i], strlen(chosen[i])) == 0)
             one_golden(rigs, rest);
@@ -198,6 +230,8 @@ int main(void) {
     TCase *tc = tcase_create("decode_image");
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, as_pillow);
+    tcase_add_test(tc, turned_by_exif);
+    tcase_add_test(tc, damaged_exif);
     tcase_add_test(tc, bad_then_good);
     tcase_add_test(tc, words);
     tcase_add_test(tc, any_damage);

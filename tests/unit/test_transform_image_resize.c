@@ -69,6 +69,31 @@ START_TEST(as_pillow) {
 }
 END_TEST
 
+START_TEST(longer_side) {
+    static const struct {
+        int64_t h, w, n, out_h, out_w;
+    } cases[] = {{375, 500, 640, 480, 640},
+                 {500, 375, 64, 64, 48},
+                 {3, 200, 20, 1, 20},
+                 {1, 200, 20, 1, 20},
+                 {7, 10, 5, 4, 5}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rig rig;
+        char steps[64];
+        sl_spec in = image(cases[i].h, cases[i].w, 3);
+        uint8_t *pixels = calloc(1, in.max_nbytes);
+        sl_value value = rig_value(&in, pixels);
+        snprintf(steps, sizeof steps, "[{\"image.resize\": {\"longer\": %d}}]", (int)cases[i].n);
+        RIG_OK(rig_open(&rig, steps, any_image(3), NULL));
+        RIG_OK(rig_apply(&rig, &value));
+        ck_assert_int_eq(rig.out.tensor.dims[0], cases[i].out_h);
+        ck_assert_int_eq(rig.out.tensor.dims[1], cases[i].out_w);
+        rig_close(&rig);
+        free(pixels);
+    }
+}
+END_TEST
+
 START_TEST(shorter_side) {
     static const struct {
         int64_t h, w, n, out_h, out_w;
@@ -257,8 +282,8 @@ START_TEST(refusals) {
     static const struct {
         const char *params, *why;
     } cases[] = {
-        {"{}", "give it either 'shorter' or 'size'"},
-        {"{\"shorter\": 3, \"size\": [3, 3]}", "give it either 'shorter' or 'size'"},
+        {"{}", "give it one of 'shorter', 'longer' and 'size'"},
+        {"{\"shorter\": 3, \"size\": [3, 3]}", "give it one of 'shorter', 'longer' and 'size'"},
         {"{\"size\": [3]}", "'size' must be [height, width]"},
         {"{\"shorter\": [3, 4]}", "'shorter' must be one number"},
         {"{\"shorter\": 0}", "a side must be a whole number from 1 to 65500"},
@@ -288,6 +313,7 @@ int main(void) {
 #endif
     tcase_add_test(tc, tiles_equal_single_columns);
     tcase_add_test(tc, shorter_side);
+    tcase_add_test(tc, longer_side);
     tcase_add_test(tc, after_a_huge_one);
     tcase_add_test(tc, huge_ones_are_noticed);
     tcase_add_test(tc, too_large);

@@ -5,6 +5,7 @@ of it. Lines of images.txt:
 
     decode FILE MODE HEIGHT WIDTH CRC32            pixels of Image.open(FILE).convert(MODE)
     resize FILE MODE FILTER HEIGHT WIDTH CRC32     the same, then resize((WIDTH, HEIGHT), FILTER)
+    orient FILE MODE HEIGHT WIDTH CRC32            pixels of ImageOps.exif_transpose(Image.open(FILE)).convert(MODE)
     reject FILE CODE                               sluice must reject it so
 """
 
@@ -15,7 +16,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 from skimage import data
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -181,6 +182,23 @@ golden("lossy_alpha.webp", saved(Image.fromarray(alpha), "WEBP", quality=80))
 golden("lossless_alpha.webp", saved(Image.fromarray(alpha), "WEBP", lossless=True, exact=True))
 golden("grey.webp", saved(photo.convert("L"), "WEBP", quality=60))
 golden("one_pixel.webp", saved(photo.crop((0, 0, 1, 1)), "WEBP"))
+
+# --- turned by EXIF data ---
+
+
+def turned(name, fmt, orientation):
+    data = Image.Exif()
+    data[0x0112] = orientation
+    write(name, saved(small, fmt, exif=data))
+    for mode in ("RGB", "L"):
+        image = ImageOps.exif_transpose(Image.open(os.path.join(HERE, name))).convert(mode)
+        lines.append(f"orient {name} {mode} {image.height} {image.width} {crc(image)}")
+
+
+for orientation in range(1, 9):
+    turned(f"turned_{orientation}.jpg", "JPEG", orientation)
+turned("turned_6.png", "PNG", 6)
+turned("turned_8.webp", "WEBP", 8)
 
 # --- what must be refused ---
 
