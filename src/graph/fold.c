@@ -10,8 +10,8 @@
 #define MOST_DIM ((int64_t)1 << 48)            /* beyond any memory, and sums of two stay numbers */
 #define MOST_FLOPS ((uint64_t)20 * 1000000000) /* a constant that costs more is computed by the device */
 
-static sl_status in_node(const struct work *w, const struct work_node *node, sl_status st,
-                         const sl_error *inner, sl_error *err) {
+sl_status work_in_node(const struct work *w, const struct work_node *node, sl_status st,
+                       const sl_error *inner, sl_error *err) {
     return error_set(err, st, "cannot plan node '%s' (operator '%s') of model '%s': %s",
                      text_quote(node->name), node->op->name, text_quote(w->graph->path), inner->text);
 }
@@ -33,7 +33,7 @@ static sl_status infer_node(struct work *w, struct work_node *node, sl_error *er
     for (size_t i = 0; st == SL_OK && i < node->out_count; i++)
         if (node->out[i] != GRAPH_NONE)
             w->values[node->out[i]].known = true;
-    return st == SL_OK ? SL_OK : in_node(w, node, st, &inner, err);
+    return st == SL_OK ? SL_OK : work_in_node(w, node, st, &inner, err);
 }
 
 /* Shape and Size need their input's shape only. */
@@ -60,7 +60,8 @@ static bool is_worth_it(struct work *w, const struct work_node *node, const stru
     size_t total = 0;
     for (size_t i = 0; i < node->out_count; i++)
         total += call->out[i] ? rule_nbytes(call->out[i]) : 0;
-    if (total > w->folded_limit - w->folded_nbytes || work_flops(node->op, call) > MOST_FLOPS)
+    if (total > w->folded_limit - w->folded_nbytes || work_flops(node->op, call) > MOST_FLOPS ||
+        work_body_cost(node->op, call) > MOST_FLOPS)
         return false;
     w->folded_nbytes += total;
     return true;
@@ -80,7 +81,7 @@ static sl_status fold_node(struct work *w, struct work_node *node, sl_error *err
             return work_out_of_memory(err);
         sl_status st = reference_run_node(&call, node->op, &inner);
         if (st != SL_OK)
-            return in_node(w, node, st, &inner, err);
+            return work_in_node(w, node, st, &inner, err);
     }
     for (size_t i = 0; i < node->out_count; i++)
         if (node->out[i] != GRAPH_NONE) {
@@ -97,14 +98,34 @@ static bool is_waiting(const struct work *w, const struct work_node *node) {
            (QUANT_BYTES & OPS_BIT(w->values[node->in[0]].tensor.dtype)) != 0;
 }
 
-sl_status work_infer(struct work *w, sl_error *err) {
+/* One node: what it has inside first. */
+static sl_status settle_node(struct work *w, size_t at, sl_error *err) {
     sl_status st = SL_OK;
-    for (size_t i = 0; st == SL_OK && i < w->node_count; i++) {
-        st = infer_node(w, &w->nodes[i], err);
-        if (st == SL_OK && !w->nodes[i].dead && is_constant(w, &w->nodes[i]) && !is_waiting(w, &w->nodes[i]))
-            st = fold_node(w, &w->nodes[i], err);
+    if (w->nodes[at].op->body_in) {
+        st = work_unroll(w, at, err);
+        if (st == SL_OK && !w->nodes[at].dead)
+            st = work_make_bodies(w, at, err);
     }
+    if (st != SL_OK || w->nodes[at].dead)
+        return st;
+    struct work_node *node = &w->nodes[at];
+    st = infer_node(w, node, err);
+    if (st == SL_OK && !node->dead && is_constant(w, node) && !is_waiting(w, node))
+        st = fold_node(w, node, err);
     return st;
+}
+
+sl_status work_infer_from(struct work *w, size_t from, sl_error *err) {
+    sl_status st = SL_OK;
+    size_t end = w->node_count; /* what takes a node's place comes behind, and is settled with it */
+    for (size_t i = from; st == SL_OK && i < end; i++)
+        st = settle_node(w, i, err);
+    return st;
+}
+
+sl_status work_infer(struct work *w, sl_error *err) {
+    sl_status st = work_infer_from(w, 0, err);
+    return st == SL_OK && w->added_count ? work_sort(w, err) : st;
 }
 
 sl_status work_fold_waiting(struct work *w, sl_error *err) {

@@ -195,6 +195,9 @@ static sl_status emit_step(struct emitter *e, const struct work_node *node, sl_e
         step->in[i] = emit_value(e, node->in[i], PLAN_ARENA);
     for (size_t i = 0; i < node->out_count; i++)
         step->out[i] = emit_value(e, node->out[i], PLAN_ARENA);
+    for (size_t i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].body)
+            e->plan->weight_nbytes += plan_of_body(node->attrs[i].body)->weight_nbytes;
     emit_dynamic(e->plan, step);
     e->plan->flops += step->flops;
     return SL_OK;
@@ -239,6 +242,8 @@ sl_status plan_make(struct plan **out, const struct graph *graph, const struct p
         st = separate_outputs(&w, err);
     if (st == SL_OK)
         st = emit(&w, plan, err);
+    plan->folded_nbytes = w.folded_nbytes;
+    plan->bodies = w.bodies;
     if (st == SL_OK)
         st = plan_texts(plan, options, err);
     if (st == SL_OK)
@@ -253,6 +258,10 @@ sl_status plan_make(struct plan **out, const struct graph *graph, const struct p
 void plan_close(struct plan *plan) {
     if (!plan)
         return;
+    for (struct plan *body = plan->bodies, *next; body; body = next) {
+        next = body->next;
+        plan_close(body);
+    }
     arena_clear(&plan->memory);
     mem_free(plan);
 }

@@ -77,7 +77,9 @@ struct plan {
     size_t text_nbytes;                 /* of the texts that steps make, of one batch in flight */
     size_t text_row_nbytes;             /* text that one row may bring; 0 without string inputs */
     size_t weight_nbytes;               /* constants that steps read */
+    size_t folded_nbytes;               /* of these, made when the plan was */
     uint64_t flops;                     /* of one batch */
+    struct plan *bodies, *next;         /* of graphs inside nodes; a list */
 };
 
 /* How input i reaches the slot when its chain leaves an affine step to the device: the plan's input then has
@@ -104,6 +106,8 @@ struct plan_options {
     bool free_rows; /* dim 0 need not be the batch */
     const sl_tensor *const
         *fixed; /* per model input: its value where shapes depend on it (then it is PLAN_CONST), or NULL */
+    size_t folded_nbytes; /* of a graph inside a node, whose inputs `fixed` describes (data: those that are
+                             constants): what the plan around it has made of constants */
 };
 
 /* The batch size a model insists on, or 0 when its inputs leave dim 0 open. */
@@ -146,6 +150,9 @@ void plan_keep_texts(const struct plan *plan, void *output);
 
 /* A line for each output whose size depends on the record. */
 void plan_print_dynamic(const struct plan *plan, struct buf *out);
+/* The plan of a graph inside a node: of an attribute's body. */
+const struct plan *plan_of_body(const struct op_body *body);
+
 /* The steps as a table: name, operator, output shape, place and bytes. */
 void plan_print_steps(const struct plan *plan, struct buf *out);
 

@@ -143,11 +143,13 @@ static sl_status bind_input(struct work *w, struct bindings *b, size_t input, sl
     return SL_OK;
 }
 
-/* An input whose value is known beforehand is a constant. */
+/* An input whose value is known beforehand is a constant; of a graph inside a node it may be known by its
+ * shape. */
 static void fix_input(struct work *w, size_t input) {
     struct work_value *value = &w->values[w->inputs[input]];
     value->tensor = *w->options->fixed[input];
-    value->known = value->constant = true;
+    value->known = true;
+    value->constant = value->tensor.data != NULL;
 }
 
 sl_status work_bind_inputs(struct work *w, sl_error *err) {

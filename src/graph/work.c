@@ -32,6 +32,20 @@ uint32_t work_add_value(struct work *w, const char *name) {
     return (uint32_t)w->value_count++;
 }
 
+/* Room for calls of that many inputs or outputs; over levels, each input brings its scale and zero. */
+static bool widen(struct work *w, size_t width) {
+    width = 3 * width + 2;
+    if (width <= w->call_width)
+        return true;
+    width = 2 * width;
+    w->call_in = arena_alloc(w->arena, width, sizeof *w->call_in);
+    w->call_out = arena_alloc(w->arena, width, sizeof *w->call_out);
+    w->call_room = arena_alloc(w->arena, 2 * width, sizeof *w->call_room);
+    w->call_least = arena_alloc(w->arena, width, sizeof *w->call_least);
+    w->call_width = width;
+    return w->call_in && w->call_out && w->call_room && w->call_least;
+}
+
 struct work_node *work_add_node(struct work *w, const struct op *op, const char *name, size_t in_count,
                                 size_t out_count) {
     if (w->node_count == w->node_cap) {
@@ -42,6 +56,8 @@ struct work_node *work_add_node(struct work *w, const struct op *op, const char 
     }
     struct work_node *node = &w->nodes[w->node_count];
     *node = (struct work_node){.op = op, .name = name, .in_count = in_count, .out_count = out_count};
+    if (!widen(w, in_count > out_count ? in_count : out_count))
+        return NULL;
     node->in = arena_alloc(w->arena, in_count, sizeof *node->in);
     node->out = arena_alloc(w->arena, out_count, sizeof *node->out);
     if (!node->in || !node->out)
@@ -103,7 +119,7 @@ static sl_status add_prologue(struct work *w, size_t input, sl_error *err) {
     return SL_OK;
 }
 
-static sl_status copy_nodes(struct work *w, size_t *widest, sl_error *err) {
+static sl_status copy_nodes(struct work *w, sl_error *err) {
     const struct graph *g = w->graph;
     for (size_t i = 0; i < g->node_count; i++) {
         const struct graph_node *from = &g->nodes[i];
@@ -117,8 +133,6 @@ static sl_status copy_nodes(struct work *w, size_t *widest, sl_error *err) {
             memcpy(node->in, from->in, from->in_count * sizeof *node->in);
         if (from->out_count)
             memcpy(node->out, from->out, from->out_count * sizeof *node->out);
-        *widest = from->in_count > *widest ? from->in_count : *widest;
-        *widest = from->out_count > *widest ? from->out_count : *widest;
     }
     return SL_OK;
 }
@@ -149,26 +163,19 @@ static sl_status copy_values(struct work *w, sl_error *err) {
 
 sl_status work_open(struct work *w, const struct graph *graph, const struct plan_options *options,
                     struct arena *arena, sl_error *err) {
-    size_t widest = 8; /* what passes make has up to 7 */
     *w = (struct work){.graph = graph, .options = options, .arena = arena};
     /* constants may grow when they are folded, but not without bound */
     w->folded_limit = ((size_t)256 << 20) + 4 * graph->file_nbytes;
-    sl_status st = copy_values(w, err);
+    w->folded_nbytes = options->folded_nbytes;
+    sl_status st = widen(w, 8) ? copy_values(w, err) : work_out_of_memory(err); /* what passes make has 7 */
     if (st == SL_OK)
         st = work_bind_inputs(w, err);
     for (size_t i = 0; st == SL_OK && options->prologues && i < graph->input_count; i++)
         if (options->prologues[i].used)
             st = add_prologue(w, i, err);
     if (st == SL_OK)
-        st = copy_nodes(w, &widest, err);
-    if (st != SL_OK)
-        return st;
-    widest = 3 * widest + 2; /* over levels, each input brings its scale and zero */
-    w->call_in = arena_alloc(arena, widest, sizeof *w->call_in);
-    w->call_out = arena_alloc(arena, widest, sizeof *w->call_out);
-    w->call_room = arena_alloc(arena, 2 * widest, sizeof *w->call_room);
-    w->call_least = arena_alloc(arena, widest, sizeof *w->call_least);
-    return w->call_in && w->call_out && w->call_room && w->call_least ? SL_OK : work_out_of_memory(err);
+        st = copy_nodes(w, err);
+    return st;
 }
 
 /* The first maker of the node's inputs that has not been moved yet, or GRAPH_NONE. */

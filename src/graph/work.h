@@ -45,6 +45,9 @@ struct work {
     uint32_t *inputs, *outputs; /* the slot's; counts as in the graph */
     int64_t batch;
     size_t folded_nbytes, folded_limit;
+    struct plan *bodies;       /* of graphs inside nodes */
+    size_t added_count;        /* nodes that came from graphs inside nodes */
+    size_t call_width;         /* inputs or outputs that there is room for */
     const sl_tensor **call_in; /* room for one call */
     sl_tensor **call_out;
     sl_tensor *call_room; /* copies of one call's tensors: outputs, then inputs */
@@ -54,6 +57,8 @@ struct work {
 /* Copies the graph, with the inputs' dims bound (shapes.c) and the prologues in front. */
 sl_status work_open(struct work *w, const struct graph *graph, const struct plan_options *options,
                     struct arena *arena, sl_error *err);
+/* Closes the plans of graphs inside nodes, unless a plan has taken them. body.c */
+void work_close(struct work *w);
 /* GRAPH_NONE when out of memory. */
 uint32_t work_add_value(struct work *w, const char *name);
 /* A node with room for its inputs and outputs, all GRAPH_NONE; NULL when out of memory. */
@@ -82,6 +87,27 @@ sl_status bounds_infer(struct work *w, struct work_node *node, sl_error *err);
 /* Passes look at sizes, so they see nothing of nodes whose sizes are bounds. */
 sl_status bounds_hide(struct work *w, sl_error *err);
 void bounds_show(struct work *w);
+
+/* The error of a rule with the node's name. fold.c */
+sl_status work_in_node(const struct work *w, const struct work_node *node, sl_status st,
+                       const sl_error *inner, sl_error *err);
+/* Infers and folds the nodes from `from` on, in their order. fold.c */
+sl_status work_infer_from(struct work *w, size_t from, sl_error *err);
+/* Puts the nodes of a graph behind the others and infers them: values `in` are its inputs, `out` gets its
+ * outputs; `name` goes before the names of its nodes. inline.c */
+sl_status work_inline(struct work *w, const struct graph *g, const char *name, const uint32_t *in,
+                      uint32_t *out, sl_error *err);
+/* Adds a node of one output behind the others and infers it; GRAPH_NONE when out of memory or refused. */
+uint32_t work_add_step(struct work *w, const char *op, int64_t opset, const char *name,
+                       const struct attr *attrs, size_t attr_count, const uint32_t *in, size_t in_count,
+                       sl_error *err);
+/* Node `at` has graphs inside: puts them in its place where what decides about them is known and they are not
+ * too large; the node is dead then. unroll.c */
+sl_status work_unroll(struct work *w, size_t at, sl_error *err);
+/* Else plans them; the node gets the bodies. body.c */
+sl_status work_make_bodies(struct work *w, size_t at, sl_error *err);
+/* What running the node's bodies takes, roughly; UINT64_MAX when nobody knows. */
+uint64_t work_body_cost(const struct op *op, const struct op_call *call);
 
 /* How often each value is read: by nodes and as an output. Free with mem_free; NULL when out of memory. */
 uint32_t *work_count_uses(const struct work *w);

@@ -319,3 +319,8 @@ OP(compress)
 OP(unique)
 /* box_nms.c */
 OP(box_nms)
+/* if.c, loop.c, scan.c */
+OP(if)
+OP(loop)
+OP(scan)
+OP(scan_8)

@@ -1,11 +1,11 @@
 /* run_cases.c: runs all cases under DIR/<operator>/<case> and prints a table by operator.
  *
- *     run_cases [-d] [-v | -l] DIR
+ *     run_cases [-d] [-n] [-v | -l] DIR
  *
  * Every case runs in a process of its own, so that a crash is one line in the table. Exit status 1 when a
  * case failed or crashed; a refusal (an operator or dtype we do not have, said by name) is no failure. -v
  * tells why for each that did not pass, -l lists those that did; -d runs them on the cpu device, not on the
- * references. */
+ * references; -n without passes, and loops as loops. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -89,14 +89,15 @@ int main(int argc, char **argv) {
     char flag = 0;
     struct dirent **operators;
     size_t totals[OUTCOMES] = {0};
-    while ((option = getopt(argc, argv, "dvl")) != -1) {
+    while ((option = getopt(argc, argv, "dnvl")) != -1) {
         on_device = on_device || option == 'd';
+        case_no_passes = case_no_passes || option == 'n';
         flag = option == 'v' || option == 'l' ? (char)option : flag;
         if (option == '?')
             return 64;
     }
     if (optind + 1 != argc) {
-        fprintf(stderr, "usage: run_cases [-d] [-v | -l] DIR\n");
+        fprintf(stderr, "usage: run_cases [-d] [-n] [-v | -l] DIR\n");
         return 64;
     }
     const char *root = argv[optind];

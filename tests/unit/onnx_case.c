@@ -14,6 +14,8 @@
 #include "ops/rules.h"
 #include "support/mem.h"
 
+bool case_no_passes;
+
 static double own_tolerance; /* of the case, or 0 */
 
 static bool compare(const sl_tensor *got, const sl_tensor *want, const char *name, char *why,
@@ -106,11 +108,12 @@ static enum case_result run_set(const char *dir, const struct graph *graph, bool
     static struct data_set set;
     char path[4096];
     struct plan *plan = NULL;
+    struct plan_options how = {.no_passes = case_no_passes};
     sl_error err = {0};
     enum case_result result = CASE_REFUSED;
     snprintf(path, sizeof path, "%s/test_data_set_0", dir);
     if (data_set_read(&set, graph, path, &err) == SL_OK &&
-        data_set_plan(&set, graph, NULL, &plan, &err) == SL_OK) {
+        data_set_plan(&set, graph, &how, &plan, &err) == SL_OK) {
         result = run_plan(plan, &set, device, why, why_nbytes);
         if (result == CASE_PASSED && !is_planned_so(plan, dir)) {
             snprintf(why, why_nbytes, "no size in the plan depends on data");

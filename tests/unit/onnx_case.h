@@ -8,6 +8,9 @@
 
 enum case_result { CASE_PASSED, CASE_FAILED, CASE_REFUSED };
 
+/* Set: models are planned as they are written, without passes, and loops are not unrolled. */
+extern bool case_no_passes;
+
 /* On the cpu device as jobs use it, or with the references alone. `why` gets the reason unless it passed. */
 enum case_result case_run(const char *dir, bool device, char *why, size_t why_nbytes);
 

@@ -117,8 +117,11 @@ sl_status steps_fill(struct cpu_program *program, sl_error *err) {
     if (st == SL_OK)
         st = recurrent_fill(program, err);
     for (size_t i = 0; st == SL_OK && i < plan->step_count; i++) {
-        /* all but row_blocks take sizes for what they are */
-        st = plan->steps[i].dynamic ? row_blocks_take(program, i, err) : take(program, i, err);
+        /* all but row_blocks take sizes for what they are; graphs inside run by themselves */
+        if (plan->steps[i].dynamic)
+            st = row_blocks_take(program, i, err);
+        else if (!plan->steps[i].op->body_in)
+            st = take(program, i, err);
         if (st == SL_OK && !program->steps[i].formatted)
             st = make_plain(program, i, err);
     }
