@@ -15,8 +15,8 @@ struct rig {
     const struct plan *plan;
     struct arena arena;
     enum k_type real;
-    bool rows;     /* all rows of an output must be the same */
-    void **device; /* [value_count]: of the step's values */
+    bool rows;             /* all rows of an output must be the same */
+    void **device, **want; /* [value_count]: of the step's values; what the reference made of its outputs */
     void *tables[64];
     size_t table_count;
 };
@@ -95,7 +95,7 @@ static void run_reference(struct rig *r, const struct plan_step *s, void **value
             convert(r->real, t, t->data, rounded, true);
             in[i] = t;
         } else {
-            values[v] = t->data;
+            r->want[v] = t->data;
             out[i - s->in_count] = t;
         }
     }
@@ -137,13 +137,13 @@ static bool same_rows(const struct rig *r, const sl_tensor *t, const char *devic
     return true;
 }
 
-static bool compare(struct rig *r, const struct plan_step *s, void **values, char *why, size_t why_nbytes) {
+static bool compare(struct rig *r, const struct plan_step *s, char *why, size_t why_nbytes) {
     for (size_t i = 0; i < s->out_count; i++) {
         if (s->out[i] == PLAN_NONE)
             continue;
         sl_tensor want = r->plan->values[s->out[i]].tensor, got = want;
         struct difference d;
-        want.data = values[s->out[i]];
+        want.data = r->want[s->out[i]];
         got.data = arena_alloc(&r->arena, 1, rule_nbytes(&got) + 16);
         convert(r->real, &got, got.data, r->device[s->out[i]], true);
         difference_measure(&got, &want, tolerance_of(r, got.dtype), &d);
@@ -178,7 +178,7 @@ static enum step_result run_order(struct rig *r, const struct plan_step *s, cons
     simt_failure_clear();
     fill_device(r, s, values);
     int status = bound_run(chain, rig_address, r, NULL);
-    bool same = status == 0 && compare(r, s, values, why, why_nbytes);
+    bool same = status == 0 && compare(r, s, why, why_nbytes);
     if (status != 0)
         snprintf(why, why_nbytes, "%s: launch failed with %d: %s", s->op->name, status,
                  simt_failure() ? simt_failure() : "no text");
@@ -195,8 +195,11 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
     struct cuda_bound *chain;
     const char *kernel;
     enum step_result result = STEP_REFUSED;
-    *r = (struct rig){
-        .plan = plan, .real = real, .rows = rows, .device = calloc(plan->value_count + 1, sizeof *r->device)};
+    *r = (struct rig){.plan = plan,
+                      .real = real,
+                      .rows = rows,
+                      .device = calloc(plan->value_count + 1, sizeof *r->device),
+                      .want = calloc(plan->value_count + 1, sizeof *r->want)};
     arena_init(&r->arena);
     host.arena = &r->arena;
     run_reference(r, s, values);
@@ -206,14 +209,13 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
             result = run_order(r, s, chain, values, orders[i], why, why_nbytes);
     }
     for (size_t i = 0; i < s->out_count; i++)
-        if (s->out[i] != PLAN_NONE) { /* the arena goes, the results stay */
-            size_t nbytes = rule_nbytes(&plan->values[s->out[i]].tensor);
-            values[s->out[i]] = memcpy(malloc(nbytes + 1), values[s->out[i]], nbytes);
-        }
+        if (s->out[i] != PLAN_NONE)
+            memcpy(values[s->out[i]], r->want[s->out[i]], rule_nbytes(&plan->values[s->out[i]].tensor));
     for (size_t i = 0; i < r->table_count; i++)
         simt_free(r->tables[i]);
     arena_clear(&r->arena);
     free(r->device);
+    free(r->want);
     free(r);
     return result;
 }

@@ -10,11 +10,11 @@
 /* What one step gave. */
 enum step_result { STEP_SAME, STEP_DIFFERS, STEP_REFUSED };
 
-/* Runs step `index` of the plan in all orders of lanes; values[v] is the data of value v on the host, in its
- * own dtype: of the step's inputs, and after the call of its outputs, as the reference computed them. `real`:
- * the type of the program's floats. `rows`: all rows of its inputs are the same, and so must be all rows of
- * its outputs, bit for bit. After it the caller frees the outputs' data. `why` says what differs, or why it
- * was refused. */
+/* Runs step `index` of the plan in all orders of lanes; values[v] is where
+ * value v lies on the host, in its own dtype: the step's inputs are there, and after the call its outputs, as
+ * the reference computed them. `real`: the type of the program's floats. `rows`: all rows of its inputs are
+ * the same, and so must be all rows of its outputs, bit for bit. `why` says what differs, or why it was
+ * refused. */
 enum step_result step_check(const struct plan *plan, size_t index, void **values, enum k_type real, bool rows,
                             char *why, size_t why_nbytes);
 

@@ -199,6 +199,7 @@ static void infer(struct text_step *t) {
     for (size_t i = 0; i < t->outs; i++) {
         t->out[i] = (uint32_t)(MOST_IN + i);
         t->values[MOST_IN + i] = (struct plan_value){.tensor = outs[i], .place = PLAN_ARENA};
+        t->data[MOST_IN + i] = calloc(1, rule_nbytes(&outs[i]) + 1);
     }
 }
 
@@ -226,16 +227,13 @@ static struct text_step *read_step(const char *op, const char *attrs, const char
 }
 
 static void clear_step(struct text_step *t) {
-    for (size_t i = 0; i < MOST_IN; i++)
+    for (size_t i = 0; i < MOST_IN + MOST_OUT; i++)
         free(t->data[i]);
     free(t);
 }
 
 static enum step_result check(struct text_step *t, enum k_type real, char *why, size_t why_nbytes) {
-    enum step_result result = step_check(&t->plan, 0, t->data, real, t->rows, why, why_nbytes);
-    for (size_t i = 0; i < t->outs; i++)
-        free(t->data[MOST_IN + i]);
-    return result;
+    return step_check(&t->plan, 0, t->data, real, t->rows, why, why_nbytes);
 }
 
 void step_text(const char *op, const char *attrs, const char *inputs) {
