@@ -10,7 +10,7 @@ include        sluice/
 src/support    sluice/
 transforms     sluice/
 src/ops        sluice/ support/
-src/graph      sluice/ support/ ops/op.h ops/rules.h ops/element.h ops/fuse.h ops/quant.h
+src/graph      sluice/ support/ ops/op.h ops/rules.h ops/element.h ops/fuse.h ops/half.h ops/quant.h
 src/archive    sluice/ support/
 src/decode     sluice/ support/ archive/block.h
 src/feed       sluice/ support/
