@@ -64,7 +64,7 @@ static bool matches(const unsigned char *head, size_t nbytes) {
 }
 
 static const char *const types[] = {"application/jsonlines", "application/x-jsonlines", "application/jsonl",
-                                    "application/x-ndjson",  "application/json",        NULL};
+                                    "application/x-ndjson", NULL};
 static const char *const suffixes[] = {".jsonl", ".jsonlines", ".ndjson", NULL};
 
 const struct container_ops container_jsonl = {.name = "jsonlines",

@@ -112,10 +112,9 @@ static sl_status probe_content(struct source *source, int filter, const struct c
     const char *what = content_refused(head, (size_t)n);
     if (what)
         return error_set(err, SL_E_DATA, "it is %s", what);
-    const char *like = !n                                  ? "it is empty and has no suffix"
-                       : !content_is_text(head, (size_t)n) ? "it is binary of a kind that is not known"
-                       : head[0] == '{' || head[0] == '['
-                           ? "it is one JSON document over several lines, not JSON Lines"
+    const char *like = !n ? "it is empty and has no suffix"
+                       : !content_is_text(head, (size_t)n)
+                           ? "it is binary of a kind that is not known"
                            : "it is text of a kind that its name does not tell";
     return error_set(err, SL_E_DATA, "%s; say what it is with --content-type", like);
 }

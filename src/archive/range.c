@@ -33,6 +33,20 @@ ssize_t range_fill(struct range *r, sl_error *err) {
     return (ssize_t)(r->stop - r->start);
 }
 
+size_t range_ensure(struct range *r, size_t nbytes) {
+    sl_error ignored = {0};
+    memmove(r->window, r->window + r->start, r->stop - r->start);
+    r->stop -= r->start;
+    r->start = 0;
+    while (r->stop < nbytes) {
+        ssize_t n = fetch(r, r->window + r->stop, r->cap - r->stop, &ignored);
+        if (n <= 0)
+            break;
+        r->stop += (size_t)n;
+    }
+    return r->stop;
+}
+
 ssize_t range_read(struct range *r, void *data, size_t nbytes, sl_error *err) {
     size_t done = 0;
     while (done < nbytes) {

@@ -63,7 +63,8 @@ static ssize_t read_door_at(struct stream *stream, uint64_t at, void *data, size
 
 /* What the first byte chooses from; a number keeps its meaning, the corpus knows it. */
 static const struct container_ops *const containers[] = {&container_tar, &container_file, &container_jsonl,
-                                                         &container_csv, &container_npy,  &container_npz};
+                                                         &container_csv, &container_npy,  &container_npz,
+                                                         &container_json};
 
 struct result {
     uint64_t hashes[MAX_RECORDS];
@@ -137,6 +138,7 @@ static void begin(struct door *door, const uint8_t *data, size_t nbytes, size_t 
     door->stream = (struct stream){.read = read_door};
     if (door->filter_ops == &filter_none) {
         door->stream.read_at = read_door_at;
+        memcpy(door->bytes, data, nbytes);
         door->stream.nbytes = nbytes;
     }
     door->step = step;

@@ -287,6 +287,8 @@ START_TEST(known_by_name) {
     GOOD("a.CSV", "1,2\n", "csv", "none");
     GOOD("a.jsonl", "{}", "jsonlines", "none");
     GOOD("a.b.ndjson", "", "jsonlines", "none");
+    GOOD("a.json", "{\n  \"a\": 1\n}\n", "json", "none");
+    GOOD("document", "{\n  \"a\": 1\n}\n", "json", "none");
     GOOD("a.tar", "", "tar", "none");
     GOOD("a.npy", "", "npy", "none");
     GOOD("a.NPZ", "", "npz", "none");
@@ -343,7 +345,6 @@ START_TEST(not_read_and_why) {
         "1\0,\0",
         "UTF-16");
     BAD("a.html", "<!DOCTYPE html>", "HTML");
-    BAD("a.json", "{\n  \"a\": 1\n}\n", "not JSON Lines");
     BAD("a.weird", "\x01\x02\x03\x04", "binary of a kind");
     BAD("a.md", "Some words\nand more\n", "--content-type");
     BAD("nothing", "", "empty");

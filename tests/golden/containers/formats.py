@@ -3,6 +3,7 @@
 A family is a generator of Case; with `small` it gives the few, small and always equal cases that are committed."""
 
 import io
+import json
 import zipfile
 from dataclasses import dataclass, field
 
@@ -116,3 +117,43 @@ def npz(rng, small):
                 lines = [row_line(*(a[r] for a in arrays.values())) for r in range(rows)]
                 yield Case(f"{save.__name__}_{count}" + ("" if small else f"_{rows}"), inputs, {"a.npz": out.getvalue()},
                            {"a.npz": lines}, sum(a.size for a in arrays.values()))
+
+
+def json_text(rng, value, depth=0):
+    """One of the many texts of a value: blanks anywhere, keys in any order, characters escaped or not."""
+    gap = lambda: rng.choice(["", "", "", " ", "\n", "\r\n\t"])
+    if isinstance(value, dict):
+        body = ",".join(gap() + json_text(rng, k) + gap() + ":" + json_text(rng, v) for k, v in value.items())
+        return gap() + "{" + body + gap() + "}" + gap()
+    if isinstance(value, list):
+        return gap() + "[" + ",".join(json_text(rng, v) for v in value) + gap() + "]" + gap()
+    return gap() + json.dumps(value, ensure_ascii=rng.random() < 0.5) + gap()
+
+
+@family("JSON", "Python's json")
+def json_documents(rng, small):
+    for kind in ["array", "instances", "inputs", "objects", "lists"]:
+        for count in [3] if small else [0, 1, 40, 3000]:
+            rows = [[round(rng.uniform(-9, 9), rng.randrange(8)) for _ in range(3)] for _ in range(count)]
+            noise = {"note": 'a "quoted" \\ [text] {with} brackets', "deep": [[{"instances": [1, 2]}]], "n": None}
+            named = [dict(list({"a": r[0], "b": r[1], "c": r[2]}.items()) + ([("d", noise)] if rng.random() < 0.3 else []))
+                     for r in rows]
+            for n in named:
+                keys = list(n)
+                rng.shuffle(keys)
+                for k in keys:
+                    n[k] = n.pop(k)
+            if kind == "array":
+                text = json_text(rng, named)
+            elif kind in ("instances", "inputs"):
+                members = [("signature_name", "x"), (kind, named), ("parameters", noise)]
+                rng.shuffle(members)
+                text = json_text(rng, dict(members))
+            elif kind == "objects":
+                text = "".join(json_text(rng, n) for n in named)
+            else:
+                text = json_text(rng, rows)
+            transform = None if kind == "lists" else {"inputs": {"x": [{"columns": ["a", "b", "c"]}]}}
+            assert kind == "objects" or json.loads(text) is not None
+            yield Case(kind + ("" if small else f"_{count}"), {"x": ("float32", [3])}, {"a.json": text.encode()},
+                       {"a.json": [row_line(np.float32(r)) for r in rows]}, 3 * count, transform=transform)
