@@ -3,29 +3,24 @@
 
 extern const sl_transform transform_columns;
 extern const sl_transform transform_field;
-extern const sl_transform transform_image_decode;
-extern const sl_transform transform_image_resize;
 extern const sl_transform transform_image_center_crop;
 extern const sl_transform transform_image_crop;
+extern const sl_transform transform_image_decode;
 extern const sl_transform transform_image_pad;
+extern const sl_transform transform_image_resize;
+extern const sl_transform transform_tensor_argmax;
 extern const sl_transform transform_tensor_decode;
 extern const sl_transform transform_tensor_normalize;
 extern const sl_transform transform_tensor_softmax;
-extern const sl_transform transform_tensor_argmax;
 extern const sl_transform transform_tensor_top_k;
+extern const sl_transform transform_text_decode;
 
 const sl_transform *const sl_transforms[] = {
-    &transform_columns,
-    &transform_field,
-    &transform_image_decode,
-    &transform_image_resize,
-    &transform_image_center_crop,
-    &transform_image_crop,
-    &transform_image_pad,
-    &transform_tensor_decode,
-    &transform_tensor_normalize,
-    &transform_tensor_softmax,
-    &transform_tensor_argmax,
-    &transform_tensor_top_k,
-    NULL,
+    &transform_columns,           &transform_field,
+    &transform_image_center_crop, &transform_image_crop,
+    &transform_image_decode,      &transform_image_pad,
+    &transform_image_resize,      &transform_tensor_argmax,
+    &transform_tensor_decode,     &transform_tensor_normalize,
+    &transform_tensor_softmax,    &transform_tensor_top_k,
+    &transform_text_decode,       NULL,
 };

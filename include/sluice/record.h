@@ -28,7 +28,8 @@ typedef enum sl_record_kind {
     SL_RECORD_JSON,    /* bytes: one JSON value */
     SL_RECORD_BYTES,   /* bytes: one whole file */
     SL_RECORD_FIELDS,  /* fields: the members of one sample */
-    SL_RECORD_ARRAYS   /* bytes: named arrays, one row of each */
+    SL_RECORD_ARRAYS,  /* bytes: named arrays, one row of each */
+    SL_RECORD_TEXT     /* bytes: one text */
 } sl_record_kind;
 
 typedef struct sl_record {

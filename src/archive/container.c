@@ -5,9 +5,9 @@
 #include <strings.h>
 
 /* By content the surest come first: a CSV row is recognised by little. */
-const struct container_ops *const container_table[] = {
-    &container_npy,  &container_npz,   &container_tar, &container_file,
-    &container_json, &container_jsonl, &container_csv, NULL};
+const struct container_ops *const container_table[] = {&container_npy,  &container_npz,  &container_tar,
+                                                       &container_file, &container_json, &container_jsonl,
+                                                       &container_csv,  &container_text, NULL};
 
 const struct container_ops *container_by_name(const char *name) {
     for (const struct container_ops *const *c = container_table; *c; c++)

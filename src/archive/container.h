@@ -57,8 +57,8 @@ struct container_ops {
     void (*close)(struct container *container);
 };
 
-extern const struct container_ops container_csv, container_file, container_json, container_jsonl, container_npy,
-    container_npz, container_tar;
+extern const struct container_ops container_csv, container_file, container_json, container_jsonl,
+    container_npy, container_npz, container_tar, container_text;
 extern const struct container_ops *const container_table[]; /* ended by NULL; asked in this order */
 
 const struct container_ops *container_by_name(const char *name);

@@ -11,7 +11,7 @@
 
 #define WINDOW_NBYTES (64u << 10)
 #define HEAD_NBYTES 512u /* enough to tell what is no text */
-#define KEY_NBYTES 10u /* longer than any key that matters */
+#define KEY_NBYTES 10u   /* longer than any key that matters */
 
 enum where {
     BEFORE,     /* a document */

@@ -24,8 +24,8 @@ static inline uint64_t range_position(const struct range *r) {
 }
 /* Makes sure the window holds something: its bytes, 0 at the end, -1 with err. */
 ssize_t range_fill(struct range *r, sl_error *err);
-/* Fills the window up to nbytes (at most its size), fewer at the end or at damage, which range_fill then tells.
- * What it holds. */
+/* Fills the window up to nbytes (at most its size), fewer at the end or at damage, which range_fill then
+ * tells. What it holds. */
 size_t range_ensure(struct range *r, size_t nbytes);
 /* Exactly nbytes, or fewer at the end: the count; -1 with err. `data` NULL: they are passed over. */
 ssize_t range_read(struct range *r, void *data, size_t nbytes, sl_error *err);

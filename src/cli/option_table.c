@@ -224,7 +224,8 @@ const struct option_def option_table[] = {
      "Free is what the machine and its cgroup leave. All memory is reserved before the first record is read.",
      set_nbytes, AT(job.memory_limit), false},
     {"content-type", 0, "TYPE", "by name and content", JOB, "what the input is",
-     "text/csv, application/jsonlines, application/json, application/x-tar, application/x-npy, "
+     "text/csv, text/plain (a text a line), application/jsonlines, application/json, application/x-tar, "
+     "application/x-npy, "
      "application/x-npz, or "
      "application/x-image for one file a record.",
      set_text, AT(job.content_type), false},

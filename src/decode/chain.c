@@ -38,7 +38,8 @@ static bool is_name(const sl_transform *transform, const char *name) {
 }
 
 static bool is_decoder(const sl_transform *transform) {
-    return is_name(transform, "image.decode") || is_name(transform, "tensor.decode");
+    return is_name(transform, "image.decode") || is_name(transform, "tensor.decode") ||
+           is_name(transform, "text.decode");
 }
 
 /* Whether a step can begin with what a record is. A user's transform is asked by opening it. */
@@ -69,7 +70,10 @@ static sl_status add_source(struct chain *chain, sl_error *err) {
     sl_kind kind = chain_last(chain)->kind;
     bool numbers = kind == SL_KIND_CSV || kind == SL_KIND_JSON;
     bool arrays = kind == SL_KIND_ARRAYS || kind == SL_KIND_ARRAY;
-    const char *name = numbers ? "columns" : arrays ? "tensor.decode" : "image.decode";
+    const char *name = numbers                                 ? "columns"
+                       : chain_last(chain)->dtype == SL_STRING ? "text.decode"
+                       : arrays                                ? "tensor.decode"
+                                                               : "image.decode";
     const sl_transform *transform = transform_find(name);
     json_t *value = numbers ? json_string("all") : json_object();
     /* The list of steps owns it from here on, so that it lives as long as the chain. */
@@ -151,7 +155,8 @@ static bool decodes_only(const json_t *steps) {
     for (size_t i = 0; i < json_array_size(steps); i++) {
         const json_t *step = json_array_get(steps, i);
         const char *name = json_string_value(step);
-        if (!(name && !strcmp(name, "tensor.decode")) && !json_object_get(step, "tensor.decode") &&
+        if (!(name && (!strcmp(name, "tensor.decode") || !strcmp(name, "text.decode"))) &&
+            !json_object_get(step, "tensor.decode") && !json_object_get(step, "text.decode") &&
             !json_object_get(step, "field"))
             return false;
     }
@@ -253,6 +258,7 @@ void chain_source(const sl_record *record, sl_value *value) {
         value->kind = SL_KIND_JSON;
         break;
     case SL_RECORD_BYTES:
+    case SL_RECORD_TEXT:
         break;
     case SL_RECORD_FIELDS:
         value->kind = SL_KIND_FIELDS;

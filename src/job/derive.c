@@ -51,9 +51,10 @@ static sl_status derive_arrays(struct job *job, json_t *chains, sl_error *err) {
     const size_t inputs = job->model.graph->input_count;
     for (size_t i = 0; i < inputs; i++) {
         const char *name = input_name(job, i);
-        json_t *steps = inputs == 1
-                            ? json_pack("[{s:{s:s, s:s}}]", "tensor.decode", "name", name, "or", "only")
-                            : json_pack("[{s:{s:s}}]", "tensor.decode", "name", name);
+        sl_dtype dtype = job->model.graph->values[job->model.graph->inputs[i]].tensor.dtype;
+        const char *decode = dtype == SL_STRING ? "text.decode" : "tensor.decode";
+        json_t *steps = inputs == 1 ? json_pack("[{s:{s:s, s:s}}]", decode, "name", name, "or", "only")
+                                    : json_pack("[{s:{s:s}}]", decode, "name", name);
         if (!steps || json_object_set_new(chains, name, steps) != 0)
             return error_set(err, SL_E_MEMORY, "out of memory for transform.json");
     }

@@ -253,6 +253,38 @@ START_TEST(members_of_samples) {
 }
 END_TEST
 
+START_TEST(texts) {
+    struct rig rig;
+    const int64_t one = 1;
+    sl_spec target = rig_tensor(SL_STRING, 1, &one);
+    RIG_OK(rig_open(&rig, "[]", chain_source_spec(SL_RECORD_TEXT, NULL, 0, 4096), &target));
+    RIG_OK(rig_line(&rig, SL_KIND_BYTES, "gr\xc3\xbc\xc3\x9f dich"));
+    const sl_string *text = rig.room;
+    ck_assert(text->nbytes == 11 && !memcmp(text->data, "gr\xc3\xbc\xc3\x9f dich", 11));
+    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, "\xc3"), "not-utf8", "the text is not UTF-8");
+    sl_value nul = {.kind = SL_KIND_BYTES, .bytes = {"a\0b", 3}};
+    RIG_REJECT(rig_apply(&rig, &nul), "nul-byte", "the text holds a NUL byte");
+    rig_close(&rig);
+    sl_field fields[] = {{{"cls", 3}, {"1", 1}}, {{"txt", 3}, {"hello", 5}}, {{"text", 4}, {"x", 1}}};
+    sl_value in = {.kind = SL_KIND_FIELDS, .fields = fields, .field_count = 2};
+    RIG_OK(rig_open(&rig, "[]", chain_source_spec(SL_RECORD_FIELDS, NULL, 0, 4096), &target));
+    RIG_OK(rig_apply(&rig, &in));
+    text = rig.room;
+    ck_assert(text->nbytes == 5 && !memcmp(text->data, "hello", 5));
+    in.field_count = 3;
+    RIG_REJECT(rig_apply(&rig, &in), "several-texts",
+               "the sample has several texts, choose one with {\"field\": name}");
+    in.field_count = 1;
+    RIG_REJECT(rig_apply(&rig, &in), "missing-value", "the sample has no txt");
+    rig_close(&rig);
+    struct packed p = {.nbytes = 0};
+    add(&p, "", SL_FLOAT, false, 1, &one, (float[]){1}, 4);
+    RIG_OK(rig_open(&rig, "[]", arrays_spec(), &target));
+    RIG_REJECT(apply(&rig, &p), "wrong-dtype", "the array has float elements, expected texts");
+    rig_close(&rig);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("decode_array");
     TCase *tcase = tcase_create("array");
@@ -261,6 +293,7 @@ int main(void) {
     tcase_add_test(tcase, shapes_and_names);
     tcase_add_test(tcase, before_other_steps);
     tcase_add_test(tcase, members_of_samples);
+    tcase_add_test(tcase, texts);
     suite_add_tcase(suite, tcase);
     return harness_run(suite);
 }

@@ -157,3 +157,25 @@ def json_documents(rng, small):
             assert kind == "objects" or json.loads(text) is not None
             yield Case(kind + ("" if small else f"_{count}"), {"x": ("float32", [3])}, {"a.json": text.encode()},
                        {"a.json": [row_line(np.float32(r)) for r in rows]}, 3 * count, transform=transform)
+
+
+def random_text(rng, most=60):
+    """Of many scripts, quotes and blanks; never blank itself."""
+    pools = ["abc xyz,;", "\"'\\\t[]{}", "äöüßéñ", "привет", "日本語中文", "🙂🚀", "\u200d\u0301"]
+    text = "".join(rng.choice(rng.choice(pools)) for _ in range(rng.randrange(1, most)))
+    return text if text.strip(" \t") else text + "."
+
+
+def text_cell(text):
+    return '"' + text.replace('"', '""') + '"' if not text or any(c in text for c in ',"\r\n') else text
+
+
+@family("text lines", "Python's str.split")
+def text_lines(rng, small):
+    for end in ["\n", "\r\n"]:
+        for count in [4] if small else [1, 100, 5000]:
+            texts = [random_text(rng) for _ in range(count)]
+            last = rng.choice(["", end])
+            data = end.join(texts) + last
+            yield Case(f"{len(end)}" + ("" if small else f"_{count}"), {"t": ("str", [1])}, {"a.txt": data.encode()},
+                       {"a.txt": [text_cell(t) for t in texts]}, count, args=["--content-type", "text/plain"])
