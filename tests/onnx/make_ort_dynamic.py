@@ -180,6 +180,15 @@ def picked(c):
           n = ReduceMin<keepdims = 1>(c) v, i = TopK<axis = 0>(k, n) }""", [few])
 
 
+def halves(c):
+    """float16, which the engine widens: the dtypes that rules give while a batch runs are the plan's."""
+    c.chain("half", """(float16[5,6] x) => (float16[m] y, float16[m,6] z, float[m] f) <float16 zero = {0}, float half = {0.5}, int64[1] first = {0}>
+        { b = Greater(x, zero) p = NonZero(b) t = Transpose(p) y = GatherND(x, t) h = Cast<to = 10>(y) f = Cast<to = 1>(h)
+          x2 = Cast<to = 1>(x) s = ReduceMax<axes = [1], keepdims = 0>(x2) k = Greater(s, half) q = NonZero(k)
+          i = Squeeze(q, first) g = Gather(x, i) sz = Shape(g) e = ConstantOfShape<value = float16[1] {2}>(sz) z = Mul(g, e) }""",
+            [c.f(5, 6).astype(np.float16)])
+
+
 SIZE = """b = Greater(x, zero) p = NonZero(b) s = Shape(p) n = Gather(s, one)"""  # how many are above zero, [1]
 
 
@@ -308,7 +317,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     c = Cases(pathlib.Path(sys.argv[1]))
-    for family in (nonzero, compress, unique, nms, picked, sizes, tails, exported):
+    for family in (nonzero, compress, unique, nms, picked, halves, sizes, tails, exported):
         family(c)
     print(f"{c.count} cases in {c.root}")
 
