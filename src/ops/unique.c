@@ -52,9 +52,6 @@ static struct slabs find_slabs(const struct op_call *call) {
         s.outer = rule_product(s.x, 0, axis);
         s.inner = rule_product(s.x, axis + 1, s.x->rank);
     }
-    s.order = call->scratch;
-    s.first = s.order + s.n;
-    s.spare = s.first + s.n;
     return s;
 }
 
@@ -139,6 +136,9 @@ static void run(const struct op_call *call) {
     struct slabs s = find_slabs(call);
     int axis;
     sl_status st;
+    s.order = call->scratch;
+    s.first = s.order + s.n;
+    s.spare = s.first + s.n;
     (void)read_axis(call, &axis, NULL, &st);
     sort(&s);
     int64_t count = number_slabs(&s, op_attr_int(call, "sorted", 1) != 0);
