@@ -26,16 +26,18 @@ static bool grows_with(const struct work_node *node, size_t in) {
 /* ---- shapes
  * -------------------------------------------------------------------------------------------------- */
 
-/* The inputs as large (or as small) as they can be, in the work's room behind the outputs' copies. */
-static void copy_inputs(struct work *w, const struct work_node *node, bool most) {
+/* The inputs as large (or as small, but dims at least `floor`) as they can be, in the work's room behind the
+ * outputs' copies. */
+static void copy_inputs(struct work *w, const struct work_node *node, bool most, int64_t floor) {
     sl_tensor *room = w->call_room + node->out_count;
     for (size_t i = 0; i < node->in_count; i++) {
         const struct work_bound *b = bound_of(w, node->in[i]);
         if (!b)
             continue;
         room[i] = w->values[node->in[i]].tensor;
-        if (b->dynamic && !most)
-            memcpy(room[i].dims, b->least, sizeof room[i].dims);
+        for (int d = 0; b->dynamic && !most && d < room[i].rank; d++)
+            if (b->least[d] < room[i].dims[d])
+                room[i].dims[d] = b->least[d] < floor ? floor : b->least[d];
         if (b->high && grows_with(node, i))
             room[i].data = (void *)(uintptr_t)(most ? b->high : b->low);
         w->call_in[i] = &room[i];
@@ -43,7 +45,7 @@ static void copy_inputs(struct work *w, const struct work_node *node, bool most)
 }
 
 /* What the rule says for the least inputs: false when it refuses, or says what cannot be below the most. */
-static bool ask_least(struct work *w, const struct work_node *node, struct op_least *least) {
+static bool ask_least(struct work *w, const struct work_node *node, int64_t floor, struct op_least *least) {
     struct op_call call = work_call(w, node);
     sl_error ignored = {0};
     for (size_t i = 0; i < node->out_count; i++) {
@@ -54,7 +56,7 @@ static bool ask_least(struct work *w, const struct work_node *node, struct op_le
     }
     call.least = least;
     call.loose = true;
-    copy_inputs(w, node, false);
+    copy_inputs(w, node, false, floor);
     if (node->op->infer(&call, &ignored) != SL_OK)
         return false;
     for (size_t i = 0; i < node->out_count; i++) {
@@ -107,6 +109,19 @@ static bool has_bounds(const struct work *w, const struct work_node *node) {
     return false;
 }
 
+/* Whether all hangs on one dim of one input: where the rule takes one but not nothing, there is one at least
+ * when the node runs. */
+static bool has_one_bound(const struct work *w, const struct work_node *node) {
+    int count = 0;
+    for (size_t i = 0; i < node->in_count; i++) {
+        const struct work_bound *b = bound_of(w, node->in[i]);
+        for (int d = 0; b && b->dynamic && d < w->values[node->in[i]].tensor.rank; d++)
+            count += b->least[d] < w->values[node->in[i]].tensor.dims[d];
+        count += b && b->high && grows_with(node, i) ? 2 : 0;
+    }
+    return count == 1;
+}
+
 static sl_status infer_shapes(struct work *w, struct work_node *node, sl_error *err) {
     struct op_least *least = w->call_least;
     struct op_call call = work_call(w, node);
@@ -116,7 +131,7 @@ static sl_status infer_shapes(struct work *w, struct work_node *node, sl_error *
     call.least = least;
     call.loose = bounds;
     if (bounds)
-        copy_inputs(w, node, true);
+        copy_inputs(w, node, true, 0);
     sl_status st = node->op->infer(&call, err);
     for (size_t i = 0; i < node->out_count; i++) {
         if (!call.out[i])
@@ -132,7 +147,7 @@ static sl_status infer_shapes(struct work *w, struct work_node *node, sl_error *
                 w->values[node->out[i]].bound = NULL;
         return st;
     }
-    bool known = ask_least(w, node, least);
+    bool known = ask_least(w, node, 0, least) || (has_one_bound(w, node) && ask_least(w, node, 1, least));
     for (size_t i = 0; st == SL_OK && i < node->out_count; i++) {
         if (node->out[i] == GRAPH_NONE)
             continue;

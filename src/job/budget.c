@@ -175,7 +175,15 @@ static sl_status auto_batch(struct job *job, sl_error *err) {
     size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes + job->plan->text_row_nbytes;
     while (batch > 4 && (uint64_t)batch * row_nbytes > BATCH_CACHE_NBYTES)
         batch /= 2;
-    st = job_try_batch(job, batch, err);
+    sl_error why = {0};
+    st = job_try_batch(job, batch, &why);
+    if (st == SL_E_MODEL) { /* made for one record, though its shapes do not say so */
+        snprintf(job->batch_line, sizeof job->batch_line,
+                 "auto: one record at a time, because the model takes no more: %.400s", why.text);
+        return job_try_batch(job, 1, err);
+    }
+    if (st != SL_OK)
+        *err = why;
     while (st == SL_OK && job->budget.total > job->budget.limit && batch > 1) {
         batch /= 2;
         st = job_try_batch(job, batch, err);

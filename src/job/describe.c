@@ -41,6 +41,8 @@ static void print_chains(const struct job *job, struct buf *out) {
     buf_printf(out, "\noutput, %s\n", formatter_content_type(job->formatter));
     formatter_print(job->formatter, out);
     plan_print_dynamic(job->plan, out);
+    if (job->plan->dynamic && job->plan->output_count > 1)
+        buf_puts(out, "  application/jsonlines (--accept) says where each of them ends\n");
 }
 
 static void print_config(const struct job *job, struct buf *out) {

@@ -109,7 +109,7 @@ struct job {
     const struct device_ops *device_ops;
     struct device *devices[JOB_MAX_DEVICES];
     unsigned device_count;
-    char device_line[256], batch_line[192];
+    char device_line[256], batch_line[512];
     struct job_widths widths;
     struct budget budget;
     uint64_t base_nbytes; /* resident before anything was reserved */
