@@ -46,6 +46,8 @@ LIB_OBJ := $(filter-out $(B)/src/main.o,$(OBJ))
 # those variants, else through the calls that -fsanitize=thread puts there and simt_hooks.c answers.
 KERNELS := $(sort $(wildcard src/infer/cuda/kernels/*.cu))
 SIMT_KERNELS := $(KERNELS:%.cu=$(B)/simt/%.o)
+# kernels that only tests have
+SIMT_KERNELS += $(patsubst %.cu,$(B)/simt/%.o,$(wildcard tests/kernels/*.cu tests/kernels/*/*.cu))
 SIMT_HELPERS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernels/simt/*.c))
 KERNEL_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/kernels/test_%,$(wildcard tests/kernels/*.c)))
 ifneq ($(filter asan tsan,$(VARIANT)),)

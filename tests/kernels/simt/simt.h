@@ -111,8 +111,8 @@ void simt_mma(enum simt_mma kind, void *d, const uint32_t *a, const uint32_t *b,
 void simt_cp_async(void *shared, const void *global, int src_nbytes, struct simt_site site);
 void simt_cp_commit(void);
 void simt_cp_wait(int pending, struct simt_site site);
-/* An access the wrappers make: alignment, ends, shadow. */
-void simt_access(const void *p, size_t nbytes, bool write, struct simt_site site);
+void simt_load16(void *v, const void *p, struct simt_site site);
+void simt_store16(void *p, const void *v, struct simt_site site);
 /* The block's static array of this tag, and its dynamic shared memory. */
 void *simt_shared(const void *tag, size_t nbytes, struct simt_site site);
 void *simt_shared_dynamic(size_t align, struct simt_site site);

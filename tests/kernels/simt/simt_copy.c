@@ -18,7 +18,9 @@ static void check_global(struct worker *w, const struct thread *t, const void *p
         block_fail(t, site, "touches %zu bytes of global memory at %p: %s", nbytes, p, why);
 }
 
-void simt_access(const void *p, size_t nbytes, bool write, struct simt_site site) {
+/* Alignment, ends, shadow, banks. */
+static void access16(const void *p, bool write, struct simt_site site) {
+    const size_t nbytes = 16;
     struct worker *w = simt_worker;
     const struct thread *t = running();
     if ((uintptr_t)p % nbytes)
@@ -36,6 +38,16 @@ void simt_access(const void *p, size_t nbytes, bool write, struct simt_site site
     shadow_access(w, t, p, nbytes, write, site, NULL);
     if (simt_options.count_conflicts)
         banks_access(w, t, p, nbytes, NULL, site);
+}
+
+void simt_load16(void *v, const void *p, struct simt_site site) {
+    access16(p, false, site);
+    memcpy(v, p, 16);
+}
+
+void simt_store16(void *p, const void *v, struct simt_site site) {
+    access16(p, true, site);
+    memcpy(p, v, 16);
 }
 
 static void land(struct worker *w, const struct thread *t, const struct copy *c) {

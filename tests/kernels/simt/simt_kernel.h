@@ -196,16 +196,17 @@ SL_DEVICE uint32_t sl_ballot(bool p, SL_FROM) {
 /* ---- memory ---- */
 
 SL_DEVICE uint4 sl_ld_nc16(const void *p, SL_FROM) {
-    simt_access(p, 16, false, SL_SITE("sl_ld_nc16"));
-    return *(const uint4 *)p;
+    uint4 v;
+    simt_load16(&v, p, SL_SITE("sl_ld_nc16"));
+    return v;
 }
 SL_DEVICE uint4 sl_ld16(const void *p, SL_FROM) {
-    simt_access(p, 16, false, SL_SITE("sl_ld16"));
-    return *(const uint4 *)p;
+    uint4 v;
+    simt_load16(&v, p, SL_SITE("sl_ld16"));
+    return v;
 }
 SL_DEVICE void sl_st16(void *p, uint4 v, SL_FROM) {
-    simt_access(p, 16, true, SL_SITE("sl_st16"));
-    *(uint4 *)p = v;
+    simt_store16(p, &v, SL_SITE("sl_st16"));
 }
 SL_DEVICE void sl_cp_async16(void *shared, const void *global, int src_nbytes, SL_FROM) {
     simt_cp_async(shared, global, src_nbytes, SL_SITE("sl_cp_async16"));

@@ -68,7 +68,7 @@ static void check_read(struct worker *w, const struct thread *t, const unsigned 
                        struct simt_site site, const void *pc) {
     unsigned writer = m->write_thread & MARK_THREAD;
     if (m->write_serial != w->serial)
-        report(w, t, p, site, pc, "reads %s, which nobody has written", 0);
+        report(w, t, p, site, pc, "reads %s, which nobody has written yet", 0);
     if (m->write_thread & MARK_IN_FLIGHT)
         report(w, t, p, site, pc, "reads %s, where a cp.async of thread %u has not landed", writer);
     if (writer != t->index && !before(w, writer, m->write_clock, t))
