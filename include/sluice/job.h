@@ -47,6 +47,7 @@ typedef struct sl_job_options {
     char csv_delimiter;           /* 0: as transform.json says, else ',' */
     bool allow_truncated;
     uint64_t max_record_nbytes;
+    uint64_t max_expansion; /* of compressed input: unpacked bytes to stored ones; 0: any */
     uint64_t max_pixels;
     const char *const *dim_names; /* --dim NAME=VALUE */
     const int64_t *dim_values;

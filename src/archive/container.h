@@ -28,6 +28,8 @@ struct container_options {
     char csv_delimiter;       /* ',' */
     size_t max_record_nbytes; /* a longer record is a reject, not an error */
     bool allow_truncated;     /* deliver what a cut-off shard has, its torn tail as a reject */
+    uint32_t
+        max_expansion; /* a shard that unpacks to more than so many times its size is a bomb; 0: none is */
 };
 
 struct container;
@@ -58,8 +60,12 @@ struct container_ops {
 };
 
 extern const struct container_ops container_csv, container_file, container_json, container_jsonl,
-    container_npy, container_npz, container_tar, container_text;
+    container_npy, container_npz, container_tar, container_text, container_zip;
 extern const struct container_ops *const container_table[]; /* ended by NULL; asked in this order */
+
+/* Whether so many bytes out of so few are too many (looked at from 10 MiB on). */
+bool container_expands(const struct container_options *options, uint64_t unpacked_nbytes,
+                       uint64_t packed_nbytes);
 
 const struct container_ops *container_by_name(const char *name);
 /* By --content-type; NULL when nobody takes it. */

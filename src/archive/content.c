@@ -28,7 +28,7 @@ static const struct signature refused[] = {
     {"\x04\x22\x4d\x18", 4, 0, "compressed twice, with lz4 inside: unpack it once"},
     {"LZIP\x01", 5, 0, "compressed with lzip: unpack it, or use gzip or zstd"},
     {"\x1f\x9d", 2, 0, "compressed with compress: unpack it, or use gzip or zstd"},
-    {"PK\x03\x04", 4, 0, "a zip archive: unpack it, or use tar"},
+    {"PK\x03\x04", 4, 0, "a zip archive"},
     {"PK\x05\x06", 4, 0, "an empty zip archive"},
     {"7z\xbc\xaf\x27\x1c", 6, 0, "a 7z archive: unpack it, or use tar"},
     {"Rar!\x1a\x07", 6, 0, "a RAR archive: unpack it, or use tar"},

@@ -55,6 +55,11 @@ static ssize_t read_stream(struct stream *stream, void *data, size_t cap, sl_err
     if (n > 0)
         stream->offset += (uint64_t)n;
     stream->cut_off = n < 0 && r->source.cut_off;
+    if (n > 0 && container_expands(&r->options.container, stream->offset, source_position(&r->source))) {
+        error_set(err, SL_E_DATA, "it unpacks to more than %u times its size by byte %llu (--max-expansion)",
+                  r->options.container.max_expansion, (unsigned long long)source_position(&r->source));
+        return -1;
+    }
     return n;
 }
 
@@ -138,7 +143,7 @@ static uint64_t shard_left_out(const struct reader *r) {
 /* A reader is opened for one container: a shard whose name says another is refused, not misread. */
 static sl_status check_kind(const struct reader *r, sl_error *err) {
     const struct container_ops *named = probe_name(r->list->items[r->shard].name);
-    if (r->options.content_type || !named || named->kind == r->ops->kind)
+    if (r->options.content_type || !named || named == r->ops)
         return SL_OK;
     return error_set(err, SL_E_DATA, "it is %s, while the others are %s", named->name, r->ops->name);
 }

@@ -225,6 +225,7 @@ const struct option_def option_table[] = {
      set_nbytes, AT(job.memory_limit), false},
     {"content-type", 0, "TYPE", "by name and content", JOB, "what the input is",
      "text/csv, text/plain (a text a line), application/jsonlines, application/json, application/x-tar, "
+     "application/zip, "
      "application/x-npy, "
      "application/x-npz, or "
      "application/x-image for one file a record.",
@@ -249,6 +250,9 @@ const struct option_def option_table[] = {
      set_tolerance, 0, false},
     {"max-record-size", 0, "SIZE", "16M", JOB, "a longer record is rejected", NULL, set_nbytes,
      AT(job.max_record_nbytes), false},
+    {"max-expansion", 0, "N", "200", JOB, "an input that unpacks to more than N times its size is a bomb",
+     "Looked at from 10 MiB on; such an input is not published and the job ends with 65. 0 allows any.",
+     set_number, AT(job.max_expansion), false},
     {"max-pixels", 0, "N", "100000000", JOB, "a larger image is rejected before it is decoded", NULL,
      set_number, AT(job.max_pixels), false},
     {"allow-truncated", 0, NULL, NULL, VERB_RUN, "publish what an input that is cut off holds",

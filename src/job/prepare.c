@@ -17,6 +17,7 @@ static void fill_reader_options(struct job *job) {
         .container = {.csv_header = o->csv_header < 0 ? job->model.csv_header : o->csv_header > 0,
                       .csv_delimiter = o->csv_delimiter ? o->csv_delimiter : job->model.csv_delimiter,
                       .max_record_nbytes = (size_t)o->max_record_nbytes,
+                      .max_expansion = (uint32_t)o->max_expansion,
                       .allow_truncated = o->allow_truncated}};
     job->chain_options = (struct chain_options){.model_dir = job->model.dir,
                                                 .max_pixels = o->max_pixels,
@@ -45,7 +46,7 @@ static sl_status probe_shards(struct job *job, sl_error *err) {
             job->container = container;
             job->filter_name = filter;
             first = i;
-        } else if (container->kind != job->container->kind) {
+        } else if (container != job->container) {
             return error_set(
                 err, SL_E_DATA,
                 "input mixes kinds of records: '%s' is %s, '%s' is %s; run them as two jobs, or say "

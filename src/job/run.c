@@ -24,6 +24,7 @@ void sl_job_defaults(sl_job_options *options) {
                                 .precision = "fp32",
                                 .csv_header = -1,
                                 .max_record_nbytes = 16u << 20,
+                                .max_expansion = 200,
                                 .max_pixels = 100000000,
                                 .max_rejects_percent = 5,
                                 .max_rejects = UINT64_MAX,
@@ -41,6 +42,8 @@ static sl_status check_options(const sl_job_options *o, sl_error *err) {
         return error_set(err, SL_E_USAGE, "bad number of workers %u: from 1 to 4096, or auto", o->workers);
     if (o->max_record_nbytes < 1 || o->max_record_nbytes > 1u << 30)
         return error_set(err, SL_E_USAGE, "bad record size limit: from 1 byte to 1 GiB");
+    if (o->max_expansion > UINT32_MAX)
+        return error_set(err, SL_E_USAGE, "bad expansion limit: up to 4294967295, or 0 for none");
     return SL_OK;
 }
 

@@ -64,7 +64,7 @@ static ssize_t read_door_at(struct stream *stream, uint64_t at, void *data, size
 /* What the first byte chooses from; a number keeps its meaning, the corpus knows it. */
 static const struct container_ops *const containers[] = {&container_tar,  &container_file, &container_jsonl,
                                                          &container_csv,  &container_npy,  &container_npz,
-                                                         &container_json, &container_text};
+                                                         &container_json, &container_text, &container_zip};
 
 struct result {
     uint64_t hashes[MAX_RECORDS];

@@ -4,6 +4,7 @@
 #include "archive_rig.h"
 #include "support/npy.h"
 #include "support/packed.h"
+#include "zip_rig.h"
 
 static const struct container_options plain = {.max_record_nbytes = 4096};
 
@@ -202,84 +203,8 @@ END_TEST
 /* ---- zip
  * -------------------------------------------------------------------------------------------------- */
 
-struct entry {
-    const char *name;
-    struct buf data;
-    bool deflated;
-    /* lies */
-    unsigned flags, method_plus, local_name_plus;
-    int nbytes_plus, offset_plus, crc_plus;
-};
-
-static void put(struct buf *out, uint64_t x, int nbytes) {
-    for (int i = 0; i < nbytes; i++)
-        buf_putc(out, (char)(i < 8 ? x >> 8 * i : 0));
-}
-
-static void put_zip(struct buf *out, const struct entry *entries, size_t count, bool zip64) {
-    uint64_t offsets[8], packed[8], begin;
-    buf_reset(out);
-    for (size_t i = 0; i < count; i++) {
-        const struct entry *e = &entries[i];
-        struct buf body;
-        buf_init(&body);
-        if (e->deflated) {
-            rig_gzip(&body, e->data.data,
-                     e->data.size); /* a header of 10 bytes and a trailer of 8 around it */
-            memmove(body.data, body.data + 10, body.size - 18);
-            body.size -= 18;
-        } else {
-            buf_append(&body, e->data.data, e->data.size);
-        }
-        offsets[i] = out->size;
-        packed[i] = body.size;
-        buf_append(out, "PK\3\4", 4);
-        put(out, 20, 2), put(out, e->flags, 2), put(out, (e->deflated ? 8 : 0) + e->method_plus, 2),
-            put(out, 0, 4);
-        put(out, 0, 12);
-        put(out, strlen(e->name), 2), put(out, 3, 2);
-        buf_puts(out, e->name);
-        out->data[out->size - 1] = (char)(out->data[out->size - 1] + (int)e->local_name_plus);
-        buf_append(out, "xyz", 3);
-        buf_append(out, body.data, body.size);
-        buf_clear(&body);
-    }
-    begin = out->size;
-    for (size_t i = 0; i < count; i++) {
-        const struct entry *e = &entries[i];
-        uint32_t crc = (uint32_t)crc32(0, (const unsigned char *)e->data.data, (uInt)e->data.size);
-        uint64_t nbytes = e->data.size + (uint64_t)(int64_t)e->nbytes_plus;
-        buf_append(out, "PK\1\2", 4);
-        put(out, 20, 2), put(out, 20, 2), put(out, e->flags, 2),
-            put(out, (e->deflated ? 8 : 0) + e->method_plus, 2);
-        put(out, 0, 4), put(out, crc + (uint32_t)e->crc_plus, 4);
-        put(out, zip64 ? UINT32_MAX : packed[i], 4), put(out, zip64 ? UINT32_MAX : nbytes, 4);
-        put(out, strlen(e->name), 2), put(out, zip64 ? 4 + 5 + 28 : 5, 2), put(out, 2, 2), put(out, 0, 2),
-            put(out, 0, 6);
-        put(out, zip64 ? UINT32_MAX : offsets[i] + (uint64_t)(int64_t)e->offset_plus, 4);
-        buf_puts(out, e->name);
-        put(out, 7, 2), put(out, 1, 2), put(out, 0, 1);
-        if (zip64)
-            put(out, 1, 2), put(out, 24, 2), put(out, nbytes, 8), put(out, packed[i], 8),
-                put(out, offsets[i], 8), put(out, 0, 4);
-        buf_puts(out, "hi");
-    }
-    uint64_t end = out->size;
-    if (zip64) {
-        buf_append(out, "PK\6\6", 4);
-        put(out, 44, 8), put(out, 45, 2), put(out, 45, 2), put(out, 0, 8);
-        put(out, count, 8), put(out, count, 8), put(out, end - begin, 8), put(out, begin, 8);
-        buf_append(out, "PK\6\7", 4);
-        put(out, 0, 4), put(out, end, 8), put(out, 1, 4);
-    }
-    buf_append(out, "PK\5\6", 4);
-    put(out, 0, 4), put(out, zip64 ? UINT16_MAX : count, 2), put(out, zip64 ? UINT16_MAX : count, 2);
-    put(out, zip64 ? UINT32_MAX : end - begin, 4), put(out, zip64 ? UINT32_MAX : begin, 4), put(out, 4, 2);
-    buf_puts(out, "note");
-}
-
-static struct entry array_entry(const char *name, bool deflated, bool fortran, int rows, int width) {
-    struct entry e = {.name = name, .deflated = deflated};
+static struct rig_entry array_entry(const char *name, bool deflated, bool fortran, int rows, int width) {
+    struct rig_entry e = {.name = name, .deflated = deflated};
     buf_init(&e.data);
     put_array(&e.data, "|u1", fortran, rows, width);
     return e;
@@ -289,11 +214,11 @@ START_TEST(npz_rows) {
     struct buf file;
     buf_init(&file);
     for (int kind = 0; kind < 8; kind++) {
-        struct entry e[3] = {array_entry("a.npy", kind & 1, !(kind & 1) && kind & 4, 7, 3),
-                             {.name = "notes.txt"},
-                             array_entry("b.npy", kind & 2, false, 7, 5)};
+        struct rig_entry e[3] = {array_entry("a.npy", kind & 1, !(kind & 1) && kind & 4, 7, 3),
+                                 {.name = "notes.txt"},
+                                 array_entry("b.npy", kind & 2, false, 7, 5)};
         buf_init(&e[1].data);
-        put_zip(&file, e, 3, kind & 4);
+        rig_zip(&file, e, 3, kind & 4);
         for (uint64_t skip = 0; skip < 8; skip++) {
             struct rig_cuts cuts;
             cut(&cuts, &container_npz, &file, &plain, skip, kind & 1);
@@ -307,11 +232,11 @@ START_TEST(npz_rows) {
 }
 END_TEST
 
-static void refuse_entry(struct entry e, const char *said) {
+static void refuse_entry(struct rig_entry e, const char *said) {
     struct buf file;
-    struct entry both[2] = {array_entry("first.npy", false, false, 7, 3), e};
+    struct rig_entry both[2] = {array_entry("first.npy", false, false, 7, 3), e};
     buf_init(&file);
-    put_zip(&file, both, 2, false);
+    rig_zip(&file, both, 2, false);
     refuse(&container_npz, &file, said);
     buf_clear(&both[0].data);
     buf_clear(&both[1].data);
@@ -319,7 +244,7 @@ static void refuse_entry(struct entry e, const char *said) {
 }
 
 START_TEST(npz_refused) {
-    struct entry e;
+    struct rig_entry e;
     refuse_entry(array_entry("b.npy", true, false, 8, 3), "differ in length: 7 and 8 rows");
     refuse_entry(array_entry("b.npy", true, true, 7, 3), "Fortran order and compressed");
     refuse_entry(array_entry("first.npy", true, false, 7, 3), "two of that name");
@@ -350,7 +275,7 @@ START_TEST(npz_refused) {
         struct buf file;
         struct rig_cuts cuts;
         buf_init(&file);
-        put_zip(&file, &e, 1, false);
+        rig_zip(&file, &e, 1, false);
         cut(&cuts, &container_npz, &file, &plain, 0, true);
         ck_assert_int_eq(cuts.status, SL_E_DATA);
         ck_assert_uint_eq(cuts.count, 7); /* it shows at the end: the shard is not published */
@@ -364,10 +289,10 @@ END_TEST
 
 /* No length of a zip is whole but its own, and none is read beyond. */
 START_TEST(zip_cut_off) {
-    struct entry e = array_entry("a.npy", true, false, 7, 3);
+    struct rig_entry e = array_entry("a.npy", true, false, 7, 3);
     struct buf file;
     buf_init(&file);
-    put_zip(&file, &e, 1, true);
+    rig_zip(&file, &e, 1, true);
     for (size_t n = 0; n < file.size; n++) {
         struct buf less = file;
         less.data = malloc(n + 1);

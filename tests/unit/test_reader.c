@@ -253,6 +253,31 @@ START_TEST(compression_type) {
 }
 END_TEST
 
+START_TEST(bombs) {
+    struct reader_options options = plain_options();
+    struct rig_cuts cuts;
+    struct buf packed;
+    char *zeros = mem_alloc(11u << 20, 1);
+    buf_init(&packed);
+    memset(zeros, '1', 11u << 20);
+    rig_gzip(&packed, zeros, 11u << 20);
+    rig_write("bomb.csv.gz", packed.data, packed.size);
+    options.container.max_record_nbytes = 12u << 20;
+    options.container.max_expansion = 200;
+    rig_read_shard(&cuts, rig_path("bomb.csv.gz"), &options, &container_csv, 0);
+    ck_assert_int_eq(cuts.status, SL_E_DATA);
+    ck_assert_msg(strstr(cuts.err.text, "more than 200 times its size"), "%s", cuts.err.text);
+    rig_cuts_clear(&cuts);
+    options.container.max_expansion = 0;
+    rig_read_shard(&cuts, rig_path("bomb.csv.gz"), &options, &container_csv, 0);
+    ck_assert_int_eq(cuts.status, SL_OK);
+    ck_assert_uint_eq(cuts.count, 1);
+    rig_cuts_clear(&cuts);
+    buf_clear(&packed);
+    mem_free(zeros);
+}
+END_TEST
+
 /* ---- what a shard is
  * -------------------------------------------------------------------------------------------------- */
 
@@ -292,6 +317,8 @@ START_TEST(known_by_name) {
     GOOD("a.tar", "", "tar", "none");
     GOOD("a.npy", "", "npy", "none");
     GOOD("a.NPZ", "", "npz", "none");
+    GOOD("a.zip", "", "zip", "none");
+    GOOD("archive", "PK\x03\x04 and so on", "zip", "none");
     GOOD("array", "\x93NUMPY\x01", "npy", "none");
     GOOD("arrays", "PK\3\4....................\0\0\5\0\0\0x.npy", "npz", "none");
     GOOD("a.jpeg", "broken, but an image by name", "file", "none");
@@ -301,7 +328,7 @@ START_TEST(known_by_name) {
     probe("a.csv", "1,2\n", 4, "APPLICATION/JSONLINES", "jsonlines", "none", NULL);
     probe("a.csv", "1,2\n", 4, "text/cs", NULL, NULL, "unknown content type 'text/cs'");
     ck_assert_ptr_eq(container_by_name("tar"), &container_tar);
-    ck_assert_ptr_null(container_by_name("zip"));
+    ck_assert_ptr_null(container_by_name("rar"));
 }
 END_TEST
 
@@ -331,7 +358,7 @@ START_TEST(not_read_and_why) {
         "xz stream is");
     BAD("a.bz2", "BZh91AY&SY and so on", "bzip2 stream is");
     BAD("a.csv.lz", "LZIP\x01 and so on", "compressed with lzip");
-    BAD("a.zip", "PK\x03\x04 and so on", "a zip archive");
+    BAD("zip.csv", "PK\x03\x04 and so on", "a zip archive");
     BAD("a.lz4", "\x04\x22\x4d\x18 and so on", "lz4 stream is");
     BAD("a.7z", "7z\xbc\xaf\x27\x1c and so on", "a 7z archive");
     BAD("a.parquet", "PAR1\x15 and so on", "a Parquet file");
@@ -637,6 +664,7 @@ int main(void) {
     tcase_add_test(tcase, known_by_name);
     tcase_add_test(tcase, known_by_content);
     tcase_add_test(tcase, not_read_and_why);
+    tcase_add_test(tcase, bombs);
     tcase_add_test(tcase, shards_that_change);
     tcase_add_test(tcase, shard_that_changes_while_it_is_read);
     tcase_add_test(tcase, one_reader_many_shards);

@@ -4,6 +4,7 @@ A family is a generator of Case; with `small` it gives the few, small and always
 
 import io
 import json
+import tarfile
 import zipfile
 from dataclasses import dataclass, field
 
@@ -179,3 +180,78 @@ def text_lines(rng, small):
             data = end.join(texts) + last
             yield Case(f"{len(end)}" + ("" if small else f"_{count}"), {"t": ("str", [1])}, {"a.txt": data.encode()},
                        {"a.txt": [text_cell(t) for t in texts]}, count, args=["--content-type", "text/plain"])
+
+
+def random_samples(rng, count):
+    """Keys with their members; a member's bytes are a .npy row, a text, or noise that nobody asks for."""
+    samples = []
+    for i in range(count):
+        row = random_array(rng, rng.choice(["<f4", ">f8", "<i2"]), (3,))
+        members = [("npy", save_npy(row)), ("txt", random_text(rng).encode())]
+        members += [(f"extra{k}", rng.randbytes(rng.randrange(50))) for k in range(rng.randrange(3))]
+        rng.shuffle(members)
+        samples.append((f"{rng.choice(['', 'd/', 'd/e/'])}{i:05d}", row, members))
+    return samples
+
+
+SAMPLE_INPUTS = {"x": ("float32", [3]), "t": ("str", [1])}
+SAMPLE_CHAINS = {"inputs": {"x": [{"field": "npy"}, "tensor.decode"], "t": [{"field": "txt"}]}}
+
+
+def sample_lines(samples):
+    return [row_line(np.float32(row)) + "," + text_cell(dict(members)["txt"].decode()) for _, row, members in samples]
+
+
+class Pipe(io.RawIOBase):
+    """What cannot seek: zipfile writes sizes behind the data then."""
+
+    def __init__(self):
+        self.data = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.data += data
+        return len(data)
+
+    def getvalue(self):
+        return bytes(self.data)
+
+
+@family("zip", "Python's zipfile")
+def zip_archives(rng, small):
+    for method in [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]:
+        for streamed in [False, True]:
+            for count in [3] if small else [1, 50, 2000]:
+                samples, out = random_samples(rng, count), Pipe() if streamed else io.BytesIO()
+                with zipfile.ZipFile(out, "w", method) as z:
+                    for key, _, members in samples:
+                        for name, data in members:
+                            info = zipfile.ZipInfo(f"{key}.{name}", (2020, 1, 1, 0, 0, 0))
+                            info.compress_type = method
+                            with z.open(info, "w", force_zip64=rng.random() < 0.2) as f:
+                                f.write(data)
+                    z.comment = b"PK" * rng.randrange(30)
+                yield Case(f"{method}_{int(streamed)}" + ("" if small else f"_{count}"), SAMPLE_INPUTS,
+                           {"a.zip": out.getvalue()}, {"a.zip": sample_lines(samples)}, 4 * count,
+                           transform=SAMPLE_CHAINS)
+
+
+@family("tar", "Python's tarfile")
+def tar_archives(rng, small):
+    for form in [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]:
+        for packed in ["", ":gz"] if small else ["", ":gz", ":bz2", ":xz"]:
+            for count in [2] if small else [1, 300]:
+                samples, out = random_samples(rng, count), io.BytesIO()
+                suffix = packed.replace(":", ".")
+                with tarfile.open(fileobj=out, mode="w" + packed, format=form) as t:
+                    for key, _, members in samples:
+                        for name, data in members:
+                            long = "x" * 120 + "/" if form != tarfile.USTAR_FORMAT and key.endswith("1") else ""
+                            info = tarfile.TarInfo(f"{long}{key}.{name}")
+                            info.size = len(data)
+                            t.addfile(info, io.BytesIO(data))
+                yield Case(f"{form}{suffix.replace('.', '_')}" + ("" if small else f"_{count}"), SAMPLE_INPUTS,
+                           {"a.tar" + suffix: out.getvalue()}, {"a.tar" + suffix: sample_lines(samples)}, 4 * count,
+                           transform=SAMPLE_CHAINS)
