@@ -153,6 +153,9 @@ START_TEST(reductions) {
     step_text("ReduceMax", "", "u8:9,11 i64{0}");
     step_text("ReduceSum", "noop_with_empty_axes=1", "f:3,4");
     step_text("GlobalAveragePool", "#rows", "f:3,5,7,7");
+    step_text("GlobalAveragePool", "#rows", "f:3,5,8,7");
+    step_text("ReduceSum", "#rows", "f:2,3,2048 i64{2}");
+    step_text("ReduceMean", "keepdims=0", "f:2,5,4,16 i64{2,3}");
     step_text("GlobalMaxPool", "", "f:2,3,40,30");
     step_text("GlobalLpPool", "", "f:2,3,5");
 }

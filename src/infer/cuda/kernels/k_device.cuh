@@ -73,6 +73,19 @@ template <typename C> SL_DEVICE C k_load(const void *p, int type, int64_t i) {
     }
 }
 
+/* Element i as a C, where the type is known when the kernel is compiled; T void: it is not, `type` says it.
+ */
+template <typename C, typename T> struct k_element_of {
+    static SL_DEVICE C load(const void *p, int, int64_t i) {
+        return (C)sl_to_float(((const T *)p)[i]);
+    }
+};
+template <typename C> struct k_element_of<C, void> {
+    static SL_DEVICE C load(const void *p, int type, int64_t i) {
+        return k_load<C>(p, type, i);
+    }
+};
+
 /* Truncated towards zero, at the ends of int64 where it does not fit; NaN becomes 0. */
 SL_DEVICE int64_t k_truncate(double x) {
     if (!(x > -9223372036854775808.0))

@@ -48,7 +48,7 @@ SL_DEVICE int64_t flat_index(const k_pool &p, int64_t image, int32_t at) {
     return p.spatial == 3 ? image + (x * p.in[1] + y) * p.in[0] + z : image + x * p.in[1] + y;
 }
 
-SL_KERNEL void pool(const k_pool p) {
+template <typename T> SL_KERNEL void pool(const k_pool p) {
     const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= p.total)
         return;
@@ -73,7 +73,8 @@ SL_KERNEL void pool(const k_pool p) {
             for (int32_t kx = 0; kx < p.kernel[2]; kx++) {
                 int32_t x = first[2] + kx * p.dilation[2], at = (z * p.in[1] + y) * p.in[2] + x;
                 if (x >= 0 && x < p.in[2])
-                    look(p, k_load<float>(p.x, p.x_type, (image + at) * p.inner.by + inner), at, s);
+                    look(p, k_element_of<float, T>::load(p.x, p.x_type, (image + at) * p.inner.by + inner),
+                         at, s);
             }
         }
     }
@@ -87,5 +88,9 @@ SL_KERNEL void pool(const k_pool p) {
 }
 
 extern "C" int k_pool_launch(const struct k_pool *p, k_stream stream) {
-    return SL_LAUNCH(pool, (p->total + THREADS - 1) / THREADS, THREADS, 0, stream, *p);
+    const uint32_t blocks = (p->total + THREADS - 1) / THREADS;
+    return p->x_type == K_F32    ? SL_LAUNCH((pool<float>), blocks, THREADS, 0, stream, *p)
+           : p->x_type == K_F16  ? SL_LAUNCH((pool<sl_half>), blocks, THREADS, 0, stream, *p)
+           : p->x_type == K_BF16 ? SL_LAUNCH((pool<sl_bfloat16>), blocks, THREADS, 0, stream, *p)
+                                 : SL_LAUNCH((pool<void>), blocks, THREADS, 0, stream, *p);
 }

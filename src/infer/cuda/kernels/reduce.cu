@@ -113,9 +113,11 @@ template <typename C> SL_DEVICE C shift_of(C largest) {
 template <typename C>
 SL_DEVICE C share(const k_reduce &r, int how, int64_t base, uint32_t from, uint32_t by, C shift) {
     C sum = neutral<C>(how);
+    const bool one = r.gone.rank == 1; /* most are: no division then */
     for (uint32_t k = from; k < r.gone.count; k += by) {
-        int32_t at[1];
-        k_walk_to<1>(r.gone, k, at);
+        int32_t at[1] = {(int32_t)k * r.gone.steps[0][0]};
+        if (!one)
+            k_walk_to<1>(r.gone, k, at);
         C x = k_load<C>(r.x, r.x_type, base + at[0]);
         sum = join(how, sum, prepare<C>(how, x, shift));
     }
@@ -167,6 +169,46 @@ template <typename C> SL_KERNEL void reduce_columns(const k_reduce r) {
     reduce_one<C>(r, blockIdx.x * 32 + threadIdx.x % 32, threadIdx.x / 32, 8, 32, room);
 }
 
+/* ---- sums and means of contiguous elements, 16 bytes at once: pooled images, norms written out ---- */
+
+template <typename T, int WARPS> SL_KERNEL void sum_packed(const k_reduce r) {
+    const int V = 16 / sizeof(T), LANES = 32 * WARPS;
+    SL_SHARED(float, room, WARPS);
+    const uint32_t result = blockIdx.x * (THREADS / LANES) + threadIdx.x / LANES;
+    if (result >= r.stay.count) /* whole warps leave: with 8 warps a block is one result */
+        return;
+    int32_t at[2];
+    float sum = 0;
+    k_walk_to<2>(r.stay, result, at);
+    const T *x = (const T *)r.x + at[1];
+    for (uint32_t i = threadIdx.x % LANES * V; i < r.gone.count; i += LANES * V) {
+        const k_pack<T> pack = *(const k_pack<T> *)(x + i);
+#pragma unroll
+        for (int v = 0; v < V; v++)
+            sum += sl_to_float(pack.v[v]);
+    }
+    sum = k_block_sum<WARPS>(sum, room);
+    if (threadIdx.x % LANES == 0)
+        k_store(r.y, r.y_type, at[0], finish(r.how, sum, r.gone.count, 0.0f));
+}
+
+/* Every result's elements begin at a multiple of 16 bytes, and end at one. */
+static bool is_packed(const struct k_reduce *r, int32_t width) {
+    bool fits = (r->how == K_REDUCE_SUM || r->how == K_REDUCE_MEAN) && r->gone.rank == 1 &&
+                r->gone.steps[0][0] == 1 && r->gone.count % (uint32_t)width == 0;
+    for (int d = 0; fits && d < r->stay.rank; d++)
+        fits = r->stay.steps[1][d] % width == 0;
+    return fits;
+}
+
+template <typename T> static int launch_packed(const struct k_reduce *r, k_stream stream) {
+    if (r->gone.count < 2048)
+        return SL_LAUNCH((sum_packed<T, 1>), (r->stay.count + 7) / 8, THREADS, 0, stream, *r);
+    return SL_LAUNCH((sum_packed<T, 8>), r->stay.count, THREADS, 0, stream, *r);
+}
+
+/* ---- launchers ---- */
+
 template <typename C> static int launch(const struct k_reduce *r, k_stream stream) {
     const struct k_walk *gone = &r->gone;
     bool rows = gone->rank == 0 || gone->steps[0][gone->rank - 1] == 1;
@@ -180,8 +222,12 @@ template <typename C> static int launch(const struct k_reduce *r, k_stream strea
 extern "C" int k_reduce_launch(const struct k_reduce *r, k_stream stream) {
     int type = r->x_type;
     bool root = r->how == K_REDUCE_L2 || r->how == K_REDUCE_LOG_SUM || r->how == K_REDUCE_LOG_SUM_EXP;
-    if (type == K_F32 || type == K_F16 || type == K_BF16)
-        return launch<float>(r, stream);
+    if (type == K_F32)
+        return is_packed(r, 4) ? launch_packed<float>(r, stream) : launch<float>(r, stream);
+    if (type == K_F16)
+        return is_packed(r, 8) ? launch_packed<sl_half>(r, stream) : launch<float>(r, stream);
+    if (type == K_BF16)
+        return is_packed(r, 8) ? launch_packed<sl_bfloat16>(r, stream) : launch<float>(r, stream);
     if (type == K_F64 || root) /* roots and logarithms of integers go through double */
         return launch<double>(r, stream);
     if (type == K_I8 || type == K_I16 || type == K_I32 || type == K_I64)

@@ -20,11 +20,11 @@ SL_DEVICE int32_t tap(const k_resize &r, int d, int32_t o, int32_t k, float *wei
     return r.from[d][o * r.taps[d] + k];
 }
 
-SL_DEVICE float sum_line(const k_resize &r, int64_t line, int32_t o, uint32_t inner) {
+template <typename T> SL_DEVICE float sum_line(const k_resize &r, int64_t line, int32_t o, uint32_t inner) {
     float sum = 0, weight;
     for (int32_t k = 0; k < r.taps[2]; k++) {
         int64_t at = (line * r.in[2] + tap(r, 2, o, k, &weight)) * r.inner.by + inner;
-        float x = k_load<float>(r.x, r.x_type, at);
+        float x = k_element_of<float, T>::load(r.x, r.x_type, at);
         if (r.taps[2] == 1)
             return x;
         sum += weight * x;
@@ -32,10 +32,11 @@ SL_DEVICE float sum_line(const k_resize &r, int64_t line, int32_t o, uint32_t in
     return sum;
 }
 
+template <typename T>
 SL_DEVICE float sum_plane(const k_resize &r, int64_t plane, const int32_t (&o)[3], uint32_t inner) {
     float sum = 0, weight;
     for (int32_t k = 0; k < r.taps[1]; k++) {
-        float x = sum_line(r, plane * r.in[1] + tap(r, 1, o[1], k, &weight), o[2], inner);
+        float x = sum_line<T>(r, plane * r.in[1] + tap(r, 1, o[1], k, &weight), o[2], inner);
         if (r.taps[1] == 1)
             return x;
         sum += weight * x;
@@ -53,7 +54,7 @@ SL_DEVICE float settle(int type, float x) {
     return x > high ? high : x;
 }
 
-SL_KERNEL void resize(const k_resize r) {
+template <typename T> SL_KERNEL void resize(const k_resize r) {
     const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= r.total)
         return;
@@ -69,12 +70,16 @@ SL_KERNEL void resize(const k_resize r) {
     }
     float sum = 0, weight;
     for (int32_t k = 0; !outside && k < r.taps[0]; k++) {
-        float x = sum_plane(r, (int64_t)rest * r.in[0] + tap(r, 0, o[0], k, &weight), o, inner);
+        float x = sum_plane<T>(r, (int64_t)rest * r.in[0] + tap(r, 0, o[0], k, &weight), o, inner);
         sum = r.taps[0] == 1 ? x : sum + weight * x;
     }
     k_store(r.y, r.y_type, i, settle(r.y_type, outside ? r.outside : sum));
 }
 
 extern "C" int k_resize_launch(const struct k_resize *r, k_stream stream) {
-    return SL_LAUNCH(resize, (r->total + THREADS - 1) / THREADS, THREADS, 0, stream, *r);
+    const uint32_t blocks = (r->total + THREADS - 1) / THREADS;
+    return r->x_type == K_F32    ? SL_LAUNCH((resize<float>), blocks, THREADS, 0, stream, *r)
+           : r->x_type == K_F16  ? SL_LAUNCH((resize<sl_half>), blocks, THREADS, 0, stream, *r)
+           : r->x_type == K_BF16 ? SL_LAUNCH((resize<sl_bfloat16>), blocks, THREADS, 0, stream, *r)
+                                 : SL_LAUNCH((resize<void>), blocks, THREADS, 0, stream, *r);
 }
