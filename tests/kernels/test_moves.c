@@ -74,6 +74,23 @@ START_TEST(scatters) {
 }
 END_TEST
 
+START_TEST(places) {
+    step_text("OneHot", "", "i64:3,4%6 i64{5} f{-1,2}");
+    step_text("OneHot", "axis=0", "f:7 i64{4} i64{10,20}");
+    step_text("OneHot", "axis=1", "i32:2,3 i32{3} u8{0,1}");
+    step_text("Trilu", "", "f:2,5,7");
+    step_text("Trilu", "upper=0", "f:2,5,7 i64{1}");
+    step_text("Trilu", "", "b:6,5 i64{-2}");
+    step_text("ReverseSequence", "", "f:6,3,4 i64:3%7");
+    step_text("ReverseSequence", "batch_axis=0 time_axis=1", "i32:3,6 i64:3%9");
+    step_text("CenterCropPad", "", "f:5,8,3 i64{8,5,3}");
+    step_text("CenterCropPad", "axes=[1]", "f:2,9 i64{4}");
+    step_text("BitCast@26", "to=6", "u32:9");
+    step_text("BitCast@26", "to=6 #f32", "f:9");
+    step_text("BitCast@26", "to=1 #f32", "i32:9");
+}
+END_TEST
+
 START_TEST(pools) {
     step_text("MaxPool", "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]", "f:2,3,9,8");
     step_text("MaxPool", "kernel_shape=[2,2] #out=2 dilations=[2,2]", "f:2,3,9,8");
@@ -194,6 +211,7 @@ int main(void) {
     tcase_add_test(t, pads);
     tcase_add_test(t, gathers);
     tcase_add_test(t, scatters);
+    tcase_add_test(t, places);
     tcase_add_test(t, pools);
     tcase_add_test(t, resizes);
     tcase_add_test(t, recurrent);

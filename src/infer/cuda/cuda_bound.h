@@ -47,7 +47,8 @@ struct bound_operator {
 
 /* A family: an array of operators, ended by one without a name. */
 extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], bound_move[], bound_gather[],
-    bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[];
+    bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[],
+    bound_place[];
 
 /* The launches of a step in *chain (NULL: none is needed), and the operator's name as what runs it. False:
  * `why` says why not. */

@@ -70,17 +70,11 @@ static bool add_conversion(struct cuda_match *m, struct walk_plan *w, size_t in,
            bound_out(m, b, AT(k_element, y), out, y_offset * (int64_t)bound_type_nbytes(e.y_type));
 }
 
-bool bound_copy(struct cuda_match *m, struct walk_plan *w, size_t in, int64_t x_offset, size_t out,
-                int64_t y_offset) {
-    enum k_type type = bound_in_type(m, in);
-    int64_t nbytes = (int64_t)bound_type_nbytes(type);
+/* Elements of `nbytes` as they are. */
+static bool add_copy(struct cuda_match *m, struct walk_plan *w, int64_t nbytes, size_t in, int64_t x_offset,
+                     size_t out, int64_t y_offset) {
     struct k_transpose turn;
     struct k_copy c;
-    for (int d = 0; d < w->rank; d++)
-        if (!w->dims[d])
-            return true;
-    if (type != bound_out_type(m, out))
-        return add_conversion(m, w, in, x_offset, out, y_offset);
     walk_join(w);
     if (!x_offset && !y_offset && is_turn(w, nbytes, &turn)) {
         struct k_walk check; /* of 32 bits, as any other */
@@ -98,6 +92,17 @@ bool bound_copy(struct cuda_match *m, struct walk_plan *w, size_t in, int64_t x_
            bound_out(m, b, AT(k_copy, y), out, y_offset * nbytes);
 }
 
+bool bound_copy(struct cuda_match *m, struct walk_plan *w, size_t in, int64_t x_offset, size_t out,
+                int64_t y_offset) {
+    enum k_type type = bound_in_type(m, in);
+    for (int d = 0; d < w->rank; d++)
+        if (!w->dims[d])
+            return true;
+    if (type != bound_out_type(m, out))
+        return add_conversion(m, w, in, x_offset, out, y_offset);
+    return add_copy(m, w, (int64_t)bound_type_nbytes(type), in, x_offset, out, y_offset);
+}
+
 static int64_t step_at(const sl_tensor *t, int d) {
     return rule_product(t, d + 1, t->rank);
 }
@@ -107,6 +112,18 @@ static bool match_same(struct cuda_match *m, int detail) {
     (void)detail;
     walk_add(&w, rule_count(m->call.in[0]), (int64_t[]){1, 1});
     return bound_copy(m, &w, 0, 0, 0, 0);
+}
+
+/* The same bits: floats must lie as the model has them. */
+static bool match_bits(struct cuda_match *m, int detail) {
+    struct walk_plan w = {.operands = 2};
+    size_t nbytes = bound_type_nbytes(bound_in_type(m, 0));
+    (void)detail;
+    if (nbytes != sl_dtype_nbits(m->call.in[0]->dtype) / 8 ||
+        bound_type_nbytes(bound_out_type(m, 0)) != sl_dtype_nbits(m->call.out[0]->dtype) / 8)
+        return bound_refuse(m, "bits of a float in another precision");
+    walk_add(&w, rule_count(m->call.in[0]), (int64_t[]){1, 1});
+    return add_copy(m, &w, (int64_t)nbytes, 0, 0, 0, 0);
 }
 
 static bool match_transpose(struct cuda_match *m, int detail) {
@@ -258,6 +275,7 @@ static bool match_pad(struct cuda_match *m, int detail) {
 
 const struct bound_operator bound_move[] = {{"", "Identity", match_same, 0},
                                             {"", "Reshape", match_same, 0},
+                                            {"", "BitCast", match_bits, 0},
                                             {"", "Flatten", match_same, 0},
                                             {"", "Squeeze", match_same, 0},
                                             {"", "Unsqueeze", match_same, 0},

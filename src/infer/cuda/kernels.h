@@ -10,6 +10,7 @@
 #include "infer/cuda/kernels/k_embed.h"
 #include "infer/cuda/kernels/k_features.h"
 #include "infer/cuda/kernels/k_move.h"
+#include "infer/cuda/kernels/k_place.h"
 #include "infer/cuda/kernels/k_pool.h"
 #include "infer/cuda/kernels/k_quant.h"
 #include "infer/cuda/kernels/k_recurrent.h"
