@@ -5,14 +5,19 @@ beside the model is a relative tolerance of its own.
 
     make_cases.py DIR            all of them
     make_cases.py DIR NAME...    only these cases (how tests/golden/onnx was made)
+    make_cases.py --models DIR   the package's models with their data instead: DIR/<set>/<case>, the sets light,
+                                 simple, pytorch-operator and pytorch-converted
 
 Needs: pip install onnx numpy
 """
 import pathlib
 import re
+import shutil
 import sys
 
+import numpy as np
 import onnx
+import onnx.backend.test
 from onnx import numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
@@ -59,9 +64,41 @@ def write(case, folder):
                     (data / f"{kind}_{i}.pb").write_bytes(proto.SerializeToString())
 
 
+def write_light(path, folder):
+    """A model whose weights ConstantOfShape makes; its one input counts up, as in the package's own runner."""
+    data = folder / "test_data_set_0"
+    data.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, folder / "model.onnx")
+    model = onnx.load(path)
+    made = {i.name for i in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in made]
+    for number, port in enumerate(inputs):
+        dims = [d.dim_value for d in port.type.tensor_type.shape.dim]
+        count = int(np.prod(dims))
+        value = (np.arange(count).reshape(dims) / count).astype(np.float32)
+        (data / f"input_{number}.pb").write_bytes(numpy_helper.from_array(value, port.name).SerializeToString())
+    for number in range(len(model.graph.output)):
+        shutil.copy(f"{path.with_suffix('')}_output_{number}.pb", data / f"output_{number}.pb")
+
+
+def write_models(root):
+    data = pathlib.Path(onnx.backend.test.__file__).parent / "data"
+    count = 0
+    for path in sorted((data / "light").glob("*.onnx")):
+        write_light(path, root / "light" / path.stem)
+        count += 1
+    for name in ("simple", "pytorch-operator", "pytorch-converted"):
+        for path in sorted((data / name).iterdir()):
+            shutil.copytree(path, root / name / path.name, dirs_exist_ok=True)
+            count += 1
+    print(f"{count} models in {root}, onnx {onnx.__version__}")
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    if sys.argv[1] == "--models":
+        return write_models(pathlib.Path(sys.argv[2]))
     root, wanted = pathlib.Path(sys.argv[1]), set(sys.argv[2:])
     cases = collect_testcases(None)
     operators = {}
