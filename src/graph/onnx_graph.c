@@ -279,10 +279,10 @@ sl_status import_body(struct importer *im, struct wire w, const struct graph **b
                         .ir_version = im->graph->ir_version,
                         .opset = im->graph->opset,
                         .opset_ml = im->graph->opset_ml,
-                        .next = im->bodies,
                         .file = im->graph->file,
                         .file_nbytes = im->graph->file_nbytes};
-    im->bodies = g;
+    *im->bodies_end = g;
+    im->bodies_end = &g->next;
     im->depth++;
     im->scope = &scope;
     sl_status st = import_graph(im, w, true, err);

@@ -69,6 +69,7 @@ static sl_status import_model(struct importer *im, sl_error *err) {
     names_init(&im->function_names);
     names_init(&scope.names);
     im->scope = &scope;
+    im->bodies_end = &im->bodies;
     if (st == SL_OK)
         st = import_functions(im, model, err);
     if (st == SL_OK)

@@ -90,9 +90,10 @@ struct importer {
     struct import_function *functions;
     size_t function_count;
     struct names function_names; /* to numbers in `functions` */
-    struct graph *bodies;        /* graphs inside nodes, linked by `next` */
-    struct import_copy *copies;  /* of weights, yet to be made */
-    bool placed;                 /* the error names its node already */
+    struct graph *bodies;        /* graphs inside nodes, linked by `next` in the order they are read */
+    struct graph **bodies_end;
+    struct import_copy *copies; /* of weights, yet to be made */
+    bool placed;                /* the error names its node already */
 };
 
 /* The number of a value by name, in the scope's graph, made when new. GRAPH_NONE in *value for the empty

@@ -44,6 +44,17 @@ static sl_status allocate(struct importer *im, const struct counts *counts, stru
     return node->in && node->out && *attrs ? SL_OK : out_of_memory(err);
 }
 
+/* The node's name, or its output's; in a function's call with the call's in front. */
+static sl_status name_node(struct importer *im, struct graph_node *node, sl_error *err) {
+    const char *prefix = im->scope->prefix;
+    if (*node->name && prefix && *prefix)
+        node->name = arena_printf(im->arena, "%s/%s", prefix, node->name);
+    for (size_t i = 0; node->name && !*node->name && i < node->out_count; i++)
+        if (node->out[i] != GRAPH_NONE)
+            node->name = im->scope->into->values[node->out[i]].name;
+    return node->name ? SL_OK : out_of_memory(err);
+}
+
 static sl_status read_fields(struct importer *im, struct wire w, struct graph_node *node, struct attr *attrs,
                              const char **overload, sl_error *err) {
     struct wire_field f;
@@ -65,6 +76,8 @@ static sl_status read_fields(struct importer *im, struct wire w, struct graph_no
         else if (text && f.type == WIRE_BYTES)
             st = (*text = import_text(im, wire_text(&f))) ? SL_OK : out_of_memory(err);
     }
+    if (st == SL_OK)
+        st = name_node(im, node, err);
     /* attributes last: what graphs among them read comes behind the node's own inputs */
     while (st == SL_OK && wire_next(&again, &f)) {
         if (f.number != 5)
@@ -179,17 +192,6 @@ static int64_t find_opset(const struct importer *im, const char *domain) {
     return version ? version : find_in(im->opsets, im->opset_count, domain);
 }
 
-/* The node's name, or its output's; in a function's call with the call's in front. */
-static sl_status name_node(struct importer *im, struct graph_node *node, sl_error *err) {
-    const char *prefix = im->scope->prefix;
-    if (*node->name && prefix && *prefix)
-        node->name = arena_printf(im->arena, "%s/%s", prefix, node->name);
-    for (size_t i = 0; node->name && !*node->name && i < node->out_count; i++)
-        if (node->out[i] != GRAPH_NONE)
-            node->name = im->scope->into->values[node->out[i]].name;
-    return node->name ? SL_OK : out_of_memory(err);
-}
-
 /* A node that was read becomes what it stands for. */
 static sl_status place_node(struct importer *im, const struct graph_node *node, const char *overload,
                             sl_error *err) {
@@ -217,8 +219,6 @@ sl_status import_node(struct importer *im, struct wire w, sl_error *err) {
         st = take_inputs(im, &node, attrs, err);
     if (st == SL_OK && !strcmp(node.domain, "ai.onnx"))
         node.domain = "";
-    if (st == SL_OK)
-        st = name_node(im, &node, err);
     if (st == SL_OK) {
         node.opset = find_opset(im, node.domain);
         st = place_node(im, &node, overload, err);

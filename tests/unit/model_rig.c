@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "graph/onnx_wire.h"
 #include "graph/run_reference.h"
 #include "support/mem.h"
 
@@ -226,6 +227,53 @@ void model_attr_texts(struct model *m, const char *name, const char *texts) {
     struct buf attr = attr_begin(name, ATTR_STRINGS);
     split(texts, put_string, &attr);
     put_message(&m->node, 5, &attr);
+}
+
+void model_attr_graph(struct model *m, const char *name, struct model *body) {
+    struct buf attr = attr_begin(name, ATTR_GRAPH);
+    finish_node(body);
+    wire_put_bytes(&attr, 6, body->graph.data ? body->graph.data : "", body->graph.size);
+    put_message(&m->node, 5, &attr);
+    model_end(body);
+}
+
+void model_attr_ref(struct model *m, const char *name, enum attr_type type, const char *ref) {
+    struct buf attr = attr_begin(name, type);
+    wire_put_text(&attr, 21, ref);
+    put_message(&m->node, 5, &attr);
+}
+
+static void put_fn_input(void *ctx, const char *part) {
+    wire_put_text(ctx, 4, part);
+}
+
+static void put_fn_output(void *ctx, const char *part) {
+    wire_put_text(ctx, 5, part);
+}
+
+static void put_fn_attr(void *ctx, const char *part) {
+    wire_put_text(ctx, 6, part);
+}
+
+void model_function(struct model *m, const char *domain, const char *name, const char *inputs,
+                    const char *outputs, const char *attrs, const struct buf *more, struct model *body) {
+    struct buf function;
+    struct wire_field f;
+    buf_init(&function);
+    wire_put_text(&function, 1, name);
+    wire_put_text(&function, 10, domain);
+    split(inputs, put_fn_input, &function);
+    split(outputs, put_fn_output, &function);
+    split(attrs, put_fn_attr, &function);
+    finish_node(body);
+    struct wire w = wire_over(body->graph.data ? body->graph.data : "", body->graph.size);
+    while (wire_next(&w, &f))
+        if (f.number == 1)
+            wire_put_bytes(&function, 7, f.data, f.nbytes);
+    if (more)
+        buf_append(&function, more->data, more->size);
+    put_message(&m->head, 25, &function);
+    model_end(body);
 }
 
 void model_bytes(struct model *m, struct buf *out) {

@@ -47,6 +47,14 @@ void model_attr_ints(struct model *m, const char *name, size_t count, const int6
 void model_attr_floats(struct model *m, const char *name, size_t count, const float *x);
 /* Texts separated by commas. */
 void model_attr_texts(struct model *m, const char *name, const char *texts);
+/* A graph inside the node: another model, of which only the graph counts; ends it. */
+void model_attr_graph(struct model *m, const char *name, struct model *body);
+/* An attribute that is the `ref` of the function that the node is in. */
+void model_attr_ref(struct model *m, const char *name, enum attr_type type, const char *ref);
+/* A function, its nodes those of another model; lists separated by commas. Ends `body`. `more`: further
+ * fields, or NULL. */
+void model_function(struct model *m, const char *domain, const char *name, const char *inputs,
+                    const char *outputs, const char *attrs, const struct buf *more, struct model *body);
 
 /* The bytes of the model so far; they stay with the rig. */
 void model_bytes(struct model *m, struct buf *out);
