@@ -200,6 +200,19 @@ START_TEST(trees) {
             nodes, aggregates[i]);
         step_text("ai.onnx.ml:TreeEnsembleRegressor", attrs, i % 2 ? "d:9,3" : "f:33,3");
     }
+    for (int targets = 100; targets <= 900; targets *= 3) { /* 32, 8 and 4 rows a block */
+        snprintf(
+            attrs, sizeof attrs,
+            "%sn_targets=%d target_treeids=[0,0,1,1,1] target_nodeids=[1,2,1,3,4] target_ids=[0,99,98,50,1] "
+            "target_weights=[1.5f,0.5f,1f,-1f,2f] #rows",
+            nodes, targets);
+        step_text("ai.onnx.ml:TreeEnsembleRegressor", attrs, "f:37,3");
+    }
+    snprintf(attrs, sizeof attrs,
+             "%sn_targets=9000 target_treeids=[0,0,1,1,1] target_nodeids=[1,2,1,3,4] target_ids=[0,1,1,0,1] "
+             "target_weights=[1.5f,0.5f,1f,-1f,2f]",
+             nodes);
+    step_text_refused("ai.onnx.ml:TreeEnsembleRegressor", attrs, "f:2,3", "9000 targets");
 }
 END_TEST
 
