@@ -112,7 +112,7 @@ static sl_status emit_dynamic_port(struct emitter *e, uint32_t value, const char
     port->name = name;
     port->value = emit_value(e, value, PLAN_OUTPUT);
     port->dynamic = e->plan->dynamic = true;
-    port->whole = !t->rank || t->dims[0] != 1 || least[0] != 1;
+    port->whole = e->w->options->unbatched || !t->rank || t->dims[0] != 1 || least[0] != 1;
     port->row_nbytes = rule_nbytes(t);
     return SL_OK;
 }
@@ -122,10 +122,10 @@ static sl_status emit_port(struct emitter *e, uint32_t value, const char *name, 
     const sl_tensor *t = &e->w->values[value].tensor;
     char text[RULE_TEXT];
     const struct work_bound *bound = e->w->values[value].bound;
-    bool rows = t->rank > 0 && t->dims[0] == e->w->batch;
+    bool whole = e->w->options->unbatched, rows = t->rank > 0 && t->dims[0] == e->w->batch;
     if (bound && bound->dynamic && !e->w->options->free_rows)
         return emit_dynamic_port(e, value, name, port, err);
-    if (!rows && !e->w->options->free_rows)
+    if (!rows && !whole && !e->w->options->free_rows)
         return error_set(err, SL_E_MODEL,
                          "output '%s' of model '%s' is %s, but its first dimension must be the batch (%lld)",
                          text_quote(name), text_quote(e->w->graph->path), rule_text(text, t),
@@ -134,7 +134,8 @@ static sl_status emit_port(struct emitter *e, uint32_t value, const char *name, 
     port->value = emit_value(e, value, place);
     port->dynamic = e->plan->values[port->value].dynamic;
     e->plan->dynamic = e->plan->dynamic || port->dynamic;
-    port->row_nbytes = rows && t->dims[0] ? rule_nbytes(t) / (size_t)t->dims[0] : 0;
+    port->whole = whole;
+    port->row_nbytes = whole ? rule_nbytes(t) : rows && t->dims[0] ? rule_nbytes(t) / (size_t)t->dims[0] : 0;
     return SL_OK;
 }
 

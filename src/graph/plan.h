@@ -49,9 +49,8 @@ struct plan_port {
     /* A string output: the longest text it can have, and where the texts that steps made for it are kept in
      * the output block (text_nbytes 0: none is made, all belong to the model or to the slot's input). */
     size_t text_longest, text_offset, text_nbytes;
-    /* An output whose value is dynamic: its dims stand in the output block too, as int64_t[SL_MAX_RANK]. Then
-     * (but for free_rows) a batch is one record, whose result is the value's only row or, with `whole`, all
-     * of it. */
+    /* `dynamic`: an output whose dims stand in the output block too, as int64_t[SL_MAX_RANK]; then (but for
+     * free_rows) a batch is one record. `whole`: a record's value is all of it, not a row. */
     bool dynamic, whole;
     size_t dims_offset;
     const struct attr
@@ -99,6 +98,7 @@ struct plan_options {
     size_t dim_count;
     bool no_passes;         /* the model as it is, for tests: constants are folded all the same */
     bool int8;              /* operators between DequantizeLinear and QuantizeLinear compute in levels */
+    bool unbatched;         /* dim 0 is no batch: inputs and outputs are one record's, as they are */
     size_t text_row_nbytes; /* text that one record may bring: string inputs are planned for it */
     bool loaded_once; /* on one device, and nobody looks at its constants afterwards: those that it packs may
                          go */

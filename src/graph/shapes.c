@@ -64,14 +64,14 @@ static sl_status bind(struct bindings *b, const char *name, int64_t size, const 
 
 /* The batch: what was asked for, else what the model insists on, else 1. */
 static sl_status choose_batch(struct work *w, sl_error *err) {
-    int64_t fixed = graph_fixed_batch(w->graph), asked = w->options->batch;
+    int64_t fixed = w->options->unbatched ? 1 : graph_fixed_batch(w->graph), asked = w->options->batch;
     if (asked < 0)
         return error_set(err, SL_E_USAGE, "batch size %lld is negative", (long long)asked);
     if (!w->options->free_rows && asked && fixed && asked != fixed)
         return error_set(err, SL_E_MODEL, "model '%s' is made for batches of %lld, not of %lld",
                          text_quote(w->graph->path), (long long)fixed, (long long)asked);
     w->batch = asked ? asked : fixed ? fixed : 1;
-    return w->options->free_rows ? SL_OK : check_one_batch(w->graph, fixed, err);
+    return w->options->free_rows || w->options->unbatched ? SL_OK : check_one_batch(w->graph, fixed, err);
 }
 
 /* The rows a chain gives, in the layout of the model's input. */
@@ -79,15 +79,15 @@ static bool chain_dims(const struct work *w, size_t input, sl_tensor *rows) {
     const struct plan_prologue *p = w->options->prologues ? &w->options->prologues[input] : NULL;
     if (!p || p->staged.kind != SL_KIND_TENSOR || p->staged.rank >= SL_MAX_RANK)
         return false;
-    int rank = p->staged.rank;
-    *rows = (sl_tensor){.dtype = p->used ? SL_FLOAT : p->staged.dtype, .rank = rank + 1};
+    int rank = p->staged.rank, first = w->options->unbatched ? 0 : 1;
+    *rows = (sl_tensor){.dtype = p->used ? SL_FLOAT : p->staged.dtype, .rank = rank + first};
     rows->dims[0] = w->batch;
     for (int i = 0; i < rank; i++)
-        rows->dims[i + 1] = p->staged.dims[i];
+        rows->dims[i + first] = p->staged.dims[i];
     if (p->used && p->affine.chw && rank > 1) {
-        rows->dims[1] = p->staged.dims[rank - 1];
+        rows->dims[first] = p->staged.dims[rank - 1];
         for (int i = 1; i < rank; i++)
-            rows->dims[i + 1] = p->staged.dims[i - 1];
+            rows->dims[i + first] = p->staged.dims[i - 1];
     }
     return true;
 }
@@ -107,7 +107,8 @@ static sl_status bind_input(struct work *w, struct bindings *b, size_t input, sl
         t = rows;
     else if (!value->has_shape)
         return error_set(err, SL_E_MODEL, "input '%s' of the model has no shape", text_quote(value->name));
-    if (!w->options->free_rows && t.rank < 1)
+    bool rows_first = !w->options->free_rows && !w->options->unbatched;
+    if (rows_first && t.rank < 1)
         return error_set(err, SL_E_MODEL, "input '%s' of the model has no batch dimension",
                          text_quote(value->name));
     if (chain && (t.rank != rows.rank || t.dtype != rows.dtype))
@@ -116,7 +117,7 @@ static sl_status bind_input(struct work *w, struct bindings *b, size_t input, sl
         const struct binding *known = look_up(b, value->dim_names[d]);
         if (t.dims[d] < 0 && known)
             t.dims[d] = known->size;
-        else if (t.dims[d] < 0 && d == 0)
+        else if (t.dims[d] < 0 && d == 0 && !w->options->unbatched)
             t.dims[d] = w->batch;
         if (t.dims[d] < 0 && chain && rows.dims[d] >= 0) {
             sl_status st = bind(b, value->dim_names[d], rows.dims[d], "a chain", err);
@@ -132,7 +133,7 @@ static sl_status bind_input(struct work *w, struct bindings *b, size_t input, sl
         if (chain && rows.dims[d] >= 0 && rows.dims[d] != t.dims[d])
             return mismatch(w, input, &rows, err);
     }
-    if (!w->options->free_rows && t.dims[0] != w->batch)
+    if (rows_first && t.dims[0] != w->batch)
         return error_set(err, SL_E_MODEL, "input '%s' has %lld rows, the batch has %lld",
                          text_quote(value->name), (long long)t.dims[0], (long long)w->batch);
     size_t nbytes;
@@ -165,7 +166,7 @@ sl_status work_bind_inputs(struct work *w, sl_error *err) {
         st = bind(&b, o->dim_names[i], o->dim_values[i], "--dim", err);
     for (size_t i = 0; st == SL_OK && i < inputs; i++) {
         const struct graph_value *value = &g->values[g->inputs[i]];
-        if (value->has_shape && value->tensor.rank > 0 && value->tensor.dims[0] < 0 &&
+        if (!o->unbatched && value->has_shape && value->tensor.rank > 0 && value->tensor.dims[0] < 0 &&
             !(o->free_rows && look_up(&b, value->dim_names[0]))) {
             st = bind(&b, value->dim_names[0], w->batch, "the batch", err);
         }

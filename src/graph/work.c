@@ -85,6 +85,23 @@ struct op_call work_call(struct work *w, const struct work_node *node) {
                             .text_limit = w->options->text_row_nbytes};
 }
 
+/* The last node made the input with a batch of one in front, which goes. */
+static sl_status add_squeeze(struct work *w, uint32_t model_input, sl_error *err) {
+    static const int64_t zero = 0;
+    uint32_t batch = work_add_value(w, w->values[model_input].name), *made = w->nodes[w->node_count - 1].out;
+    struct attr *axes = arena_alloc(w->arena, 1, sizeof *axes);
+    struct work_node *node = work_add_node(w, op_find("", "Squeeze", 11), w->values[model_input].name, 1, 1);
+    if (!node || !axes || batch == GRAPH_NONE)
+        return work_out_of_memory(err);
+    *axes = (struct attr){.name = "axes", .type = ATTR_INTS, .count = 1, .ints = &zero};
+    node->attrs = axes;
+    node->attr_count = 1;
+    node->opset = 11;
+    node->in[0] = made[0] = batch;
+    node->out[0] = model_input;
+    return SL_OK;
+}
+
 /* The step that a chain left to the device: staged rows in, the model's input out. */
 static sl_status add_prologue(struct work *w, size_t input, sl_error *err) {
     const struct plan_prologue *p = &w->options->prologues[input];
@@ -116,7 +133,7 @@ static sl_status add_prologue(struct work *w, size_t input, sl_error *err) {
     memcpy(t->dims + 1, p->staged.dims, (size_t)p->staged.rank * sizeof *t->dims);
     w->values[staged].known = true;
     w->inputs[input] = staged;
-    return SL_OK;
+    return w->options->unbatched ? add_squeeze(w, model_input, err) : SL_OK;
 }
 
 static sl_status copy_nodes(struct work *w, sl_error *err) {

@@ -198,13 +198,16 @@ static sl_status auto_batch(struct job *job, sl_error *err) {
 }
 
 sl_status job_choose_batch(struct job *job, sl_error *err) {
-    int64_t fixed = graph_fixed_batch(job->model.graph), asked = job->options->batch_size;
+    int64_t fixed = job->model.unbatched ? 1 : graph_fixed_batch(job->model.graph),
+            asked = job->options->batch_size;
     sl_status st;
     job->base_nbytes = machine_rss();
     if (fixed || asked) {
         st = job_try_batch(job, asked ? asked : fixed, err);
         snprintf(job->batch_line, sizeof job->batch_line, "%s",
-                 fixed ? "the model has it fixed" : "asked for");
+                 job->model.unbatched ? "transform.json says that the model takes one record"
+                 : fixed              ? "the model has it fixed"
+                                      : "asked for");
     } else {
         st = auto_batch(job, err);
     }

@@ -23,10 +23,11 @@ sl_status job_give_text(struct buf *out, char **text, sl_error *err) {
 /* ---- plan
  * ----------------------------------------------------------------------------------------------------- */
 
-static void print_shape(const sl_spec *spec, struct buf *out) {
-    buf_printf(out, "%s [batch", sl_dtype_name(spec->dtype));
+static void print_shape(const struct job *job, const sl_spec *spec, struct buf *out) {
+    bool batch = !job->model.unbatched;
+    buf_printf(out, "%s [%s", sl_dtype_name(spec->dtype), batch ? "batch" : "");
     for (int d = 0; d < spec->rank; d++)
-        buf_printf(out, ", %lld", (long long)spec->dims[d]);
+        buf_printf(out, "%s%lld", d || batch ? ", " : "", (long long)spec->dims[d]);
     buf_puts(out, "]");
 }
 
@@ -35,7 +36,7 @@ static void print_chains(const struct job *job, struct buf *out) {
         buf_printf(out, "\ninput '%s'\n", job->plan->inputs[i].name);
         chain_print(job->chains[i], out);
         buf_puts(out, "  in the slot: ");
-        print_shape(chain_spec(job->chains[i]), out);
+        print_shape(job, chain_spec(job->chains[i]), out);
         buf_puts(out, job->prologues[i].used ? ", normalised on the device\n" : "\n");
     }
     buf_printf(out, "\noutput, %s\n", formatter_content_type(job->formatter));
@@ -59,7 +60,7 @@ static void print_batches(struct job *job, struct buf *out) {
     char arena[32], total[32];
     int64_t chosen = job->plan->batch, most = chosen > 256 ? 2 * chosen : 4 * chosen;
     sl_error err = {0};
-    if (graph_fixed_batch(job->model.graph) || job->plan->dynamic)
+    if (job->model.unbatched || graph_fixed_batch(job->model.graph) || job->plan->dynamic)
         return;
     buf_puts(out, "\nbatch sizes\n");
     for (int64_t batch = 1; batch <= most; batch = batch < chosen && chosen < 2 * batch

@@ -34,6 +34,7 @@ struct job_model {
     struct graph *graph;
     json_t *config; /* transform.json, or what was derived */
     bool derived;
+    bool unbatched; /* its shapes have no batch dim: it takes one record at a time */
     bool csv_header, csv_nonfinite, csv_empty_is_nan;
     char csv_delimiter;
     size_t text_nbytes;                 /* that the string inputs of a record may have */
@@ -157,7 +158,7 @@ void job_devices_close(struct job *job);
 sl_status job_prepare(struct job *job, sl_error *err);
 void job_unprepare(struct job *job);
 /* The plan for a batch size, with the formatter that fits it. */
-/* What model input i wants from its chain: its shape without the batch dim. */
+/* What model input i wants from its chain: its shape without the batch dim, where it has one. */
 sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err);
 /* derive.c: chains for a model of several inputs without transform.json. */
 sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err);

@@ -90,7 +90,7 @@ static sl_status read_text_keys(struct job_model *model, const char *where, sl_e
 }
 
 static sl_status check_config(struct job_model *model, const char *where, sl_error *err) {
-    static const char *const known[] = {"inputs", "outputs", "csv", "text", NULL};
+    static const char *const known[] = {"inputs", "outputs", "csv", "text", "batch", NULL};
     const char *key;
     json_t *value;
     if (!json_is_object(model->config))
@@ -115,6 +115,13 @@ static sl_status check_config(struct job_model *model, const char *where, sl_err
             return error_set(err, SL_E_MODEL, "'%s' prepares input '%s', which the model does not have",
                              where, text_quote(key));
     }
+    const json_t *batch = json_object_get(model->config, "batch");
+    if (batch && !json_is_boolean(batch))
+        return error_set(err, SL_E_MODEL,
+                         "bad 'batch' in '%s': false says that the model takes one record and has no batch "
+                         "dimension, true that dimension 0 is the batch",
+                         where);
+    model->unbatched = json_is_false(batch);
     sl_status st = read_csv_keys(model, where, err);
     return st == SL_OK ? read_text_keys(model, where, err) : st;
 }

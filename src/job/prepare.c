@@ -83,14 +83,17 @@ static sl_status open_input(struct job *job, sl_error *err) {
 sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err) {
     const struct graph_value *value = &job->model.graph->values[job->model.graph->inputs[i]];
     const sl_tensor *t = &value->tensor;
-    *target = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank - 1};
-    if (!value->has_shape || t->rank < 1)
-        return error_set(err, SL_E_MODEL, "model input '%s' has no batch dimension", text_quote(value->name));
-    for (int d = 1; d < t->rank; d++) {
-        target->dims[d - 1] = t->dims[d];
+    int first = job->model.unbatched ? 0 : 1; /* of the dims that are a record's */
+    *target = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = t->dtype, .rank = t->rank - first};
+    if (!value->has_shape || t->rank < first)
+        return error_set(err, SL_E_MODEL, "model input '%s' has no batch dimension%s",
+                         text_quote(value->name),
+                         value->has_shape ? ": say \"batch\": false in transform.json" : "");
+    for (int d = first; d < t->rank; d++) {
+        target->dims[d - first] = t->dims[d];
         for (size_t k = 0; value->dim_names[d] && k < job->options->dim_count; k++)
             if (t->dims[d] < 0 && !strcmp(value->dim_names[d], job->options->dim_names[k]))
-                target->dims[d - 1] = job->options->dim_values[k];
+                target->dims[d - first] = job->options->dim_values[k];
     }
     return SL_OK;
 }
@@ -126,6 +129,7 @@ static sl_status open_chains(struct job *job, sl_error *err) {
 
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err) {
     struct plan_options options = {.batch = batch,
+                                   .unbatched = job->model.unbatched,
                                    .int8 = !strcmp(job->options->precision, "int8"),
                                    .text_row_nbytes = job->model.text_nbytes,
                                    .prologues = job->prologues,

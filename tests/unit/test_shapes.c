@@ -133,13 +133,13 @@ START_TEST(the_chain_binds_what_is_open) {
 }
 END_TEST
 
-START_TEST(a_prologue_turns_pixels_into_planes) {
+static void pixels_become_planes(const char *dims, bool unbatched) {
     float scale[] = {0.5f, 1, 2}, offset[] = {0, 1, -1};
     struct plan_prologue p = staged(SL_UINT8, 2, 2, 3);
     p.used = true;
     p.affine = (sl_affine){.scale = scale, .offset = offset, .count = 3, .chw = true};
-    struct plan_options options = {.batch = 1, .prologues = &p};
-    struct model m = with_input("n,3,h,w");
+    struct plan_options options = {.batch = 1, .prologues = &p, .unbatched = unbatched};
+    struct model m = with_input(dims);
     struct graph *graph = load(&m);
     struct plan *plan;
     sl_error err = {0};
@@ -157,10 +157,32 @@ START_TEST(a_prologue_turns_pixels_into_planes) {
     const float want[] = {1, 3, 5, 7, 5, 9, 13, 17, 1, 3, 5, 7}; /* after Relu */
     for (int i = 0; i < 12; i++)
         ck_assert_float_eq(((float *)out)[i], want[i]);
+    const struct plan_port *y = &plan->outputs[0];
+    ck_assert_int_eq(plan->values[y->value].tensor.rank, unbatched ? 3 : 4);
+    ck_assert(y->whole == unbatched && y->row_nbytes == sizeof want);
     mem_free(out);
     plan_close(plan);
     graph_close(graph);
     model_end(&m);
+}
+
+START_TEST(a_prologue_turns_pixels_into_planes) {
+    pixels_become_planes("n,3,h,w", false);
+    pixels_become_planes("3,h,w", true);
+}
+END_TEST
+
+/* Where no dim is the batch, none is bound to it, and outputs may have any shape. */
+START_TEST(without_a_batch_dims_are_as_they_are) {
+    struct plan_prologue p = staged(SL_FLOAT, 4, 5, 3);
+    struct plan_options options = {.batch = 1, .prologues = &p, .unbatched = true};
+    struct model m = with_input("h,w,3");
+    expect(&m, &options, "4,5,3");
+    m = with_input("n,h,w,3");
+    expect(&m, &options, "its chain gives float [4, 5, 3]");
+    m = with_input("n,7");
+    options.prologues = NULL;
+    expect(&m, &options, "input 'x' has an open dimension 'n'");
 }
 END_TEST
 
@@ -285,6 +307,7 @@ int main(void) {
     tcase_add_test(t, scalars_have_no_rows);
     tcase_add_test(t, the_chain_binds_what_is_open);
     tcase_add_test(t, a_prologue_turns_pixels_into_planes);
+    tcase_add_test(t, without_a_batch_dims_are_as_they_are);
     tcase_add_test(t, shape_arithmetic_folds_away);
     tcase_add_test(t, nodes_that_do_not_fit_are_named);
     tcase_add_test(t, shapes_that_depend_on_records_are_refused);

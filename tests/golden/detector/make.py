@@ -4,7 +4,8 @@
     make.py
 
 model.onnx: 60 numbers are 10 boxes of 4 corners and 2 scores; the boxes, classes and scores that NonMaxSuppression
-keeps. best.onnx: the first of them, which is an error where there is none. Needs: pip install numpy onnx onnxruntime
+keeps. best.onnx: the first of them, which is an error where there is none. unbatched/model.onnx: the same as model.onnx
+without a batch dimension. Needs: pip install numpy onnx onnxruntime
 """
 import json
 import pathlib
@@ -22,8 +23,8 @@ GIVEN = """int64[3] to = {-1, 10, 6}, int64[2] parts = {4, 2}, int64[1] most = {
   int64[2] image_and_box = {0, 2}, int64 one = {1}, int64[1] zero = {0}"""
 
 
-def model(name, outputs, more=""):
-    text = f'<ir_version: 9, opset_import: ["" : 17]> g (float[n,60] x) => ({outputs}) <{GIVEN}> {{ {BODY} {more} }}'
+def model(name, outputs, more="", x="n,60"):
+    text = f'<ir_version: 9, opset_import: ["" : 17]> g (float[{x}] x) => ({outputs}) <{GIVEN}> {{ {BODY} {more} }}'
     made = parser.parse_model(text)
     onnx.checker.check_model(made)
     (HERE / name).write_bytes(made.SerializeToString())
@@ -39,6 +40,7 @@ def text(x):
 
 def main():
     session = model("model.onnx", "float[k,4] boxes, int64[k] class, float[k] score")
+    model("unbatched/model.onnx", "float[k,4] boxes, int64[k] class, float[k] score", x="60")
     model("best.onnx", "float[1,4] best", "best = Gather(boxes, zero)")
     rng = np.random.default_rng(5)
     x = np.round(rng.uniform(0, 1, (6, 10, 6)), 3).astype(np.float32)
