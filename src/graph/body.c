@@ -193,20 +193,26 @@ static size_t own_weights(const struct plan *plan, const sl_tensor *in, size_t i
     return nbytes;
 }
 
+static uint64_t plus(uint64_t a, uint64_t b) {
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
 static sl_status finish(struct work *w, struct body *body, sl_error *err) {
     struct plan *plan = body->plan;
     sl_tensor *out = arena_alloc(w->arena, plan->output_count, sizeof *out);
-    if (!out)
+    uint64_t cost = 0;
+    if (!out || !plan_inner_cost(plan, &cost))
         return work_out_of_memory(err);
-    uint64_t cost = plan->flops;
+    cost = plus(cost, plan->flops + 64 * (plan->step_count + 1));
     for (size_t i = 0; i < plan->value_count; i++)
-        cost += plan->values[i].nbytes;
+        cost = plus(cost, plan->values[i].nbytes);
     for (size_t i = 0; i < plan->output_count; i++) {
         out[i] = plan->values[plan->outputs[i].value].tensor;
         out[i].data = constant_of(plan, plan->outputs[i].value);
     }
     plan->weight_nbytes = own_weights(plan, body->op.in, body->op.in_count);
-    body->op.cost = cost + 64 * (plan->step_count + 1);
+    body->op.cost = cost;
     body->op.out = out;
     body->op.out_count = plan->output_count;
     body->op.prepare = body_prepare;
@@ -290,6 +296,29 @@ uint64_t work_body_cost(const struct op *op, const struct op_call *call) {
         if (call->attrs[i].body && call->attrs[i].body->cost > most)
             most = call->attrs[i].body->cost;
     return __builtin_mul_overflow(most, op->trips(call), &total) ? UINT64_MAX : total;
+}
+
+bool plan_inner_cost(const struct plan *plan, uint64_t *cost) {
+    size_t widest_in, widest_out;
+    count_widest(plan, &widest_in, &widest_out);
+    sl_tensor *tensors = mem_alloc(plan->value_count + 1, sizeof *tensors);
+    const sl_tensor **in = mem_alloc(widest_in, sizeof *in);
+    sl_tensor **out = mem_alloc(widest_out, sizeof *out);
+    bool there = tensors && in && out;
+    for (size_t i = 0; there && i < plan->value_count; i++) {
+        tensors[i] = plan->values[i].tensor;
+        if (plan->values[i].place != PLAN_CONST)
+            tensors[i].data = NULL;
+    }
+    *cost = 0;
+    for (size_t i = 0; there && i < plan->step_count; i++) {
+        struct op_call call = step_call(&plan->steps[i], tensors, in, out);
+        *cost = plus(*cost, work_body_cost(plan->steps[i].op, &call));
+    }
+    mem_free(tensors);
+    mem_free(in);
+    mem_free(out);
+    return there;
 }
 
 void work_close(struct work *w) {

@@ -8,6 +8,7 @@
 #include "support/text.h"
 
 #define MOST_DIM ((int64_t)1 << 48)            /* beyond any memory, and sums of two stay numbers */
+#define MOST_BODIES 500000000u                 /* of what runs in graphs inside nodes: a second or so */
 #define MOST_FLOPS ((uint64_t)20 * 1000000000) /* a constant that costs more is computed by the device */
 
 sl_status work_in_node(const struct work *w, const struct work_node *node, sl_status st,
@@ -61,7 +62,7 @@ static bool is_worth_it(struct work *w, const struct work_node *node, const stru
     for (size_t i = 0; i < node->out_count; i++)
         total += call->out[i] ? rule_nbytes(call->out[i]) : 0;
     if (total > w->folded_limit - w->folded_nbytes || work_flops(node->op, call) > MOST_FLOPS ||
-        work_body_cost(node->op, call) > MOST_FLOPS)
+        work_body_cost(node->op, call) > MOST_BODIES)
         return false;
     w->folded_nbytes += total;
     return true;

@@ -152,6 +152,9 @@ void plan_keep_texts(const struct plan *plan, void *output);
 void plan_print_dynamic(const struct plan *plan, struct buf *out);
 /* The plan of a graph inside a node: of an attribute's body. */
 const struct plan *plan_of_body(const struct op_body *body);
+/* What running all of them takes, roughly: multiply-adds, bytes, steps. UINT64_MAX: nobody knows. False when
+ * out of memory. */
+bool plan_inner_cost(const struct plan *plan, uint64_t *cost);
 
 /* The steps as a table: name, operator, output shape, place and bytes. */
 void plan_print_steps(const struct plan *plan, struct buf *out);

@@ -38,7 +38,9 @@ static void check_values(const struct plan *plan) {
 
 /* How much work the references would have: a file of a few bytes can ask for days. */
 static bool is_small(const struct plan *plan) {
-    uint64_t elements = 0;
+    uint64_t elements = 0, inner;
+    if (!plan_inner_cost(plan, &inner) || inner > MAX_ELEMENTS)
+        return false;
     for (size_t i = 0; i < plan->value_count; i++)
         elements += plan->values[i].nbytes;
     return plan->input_nbytes <= MAX_MEMORY && plan->output_nbytes <= MAX_MEMORY &&
@@ -107,7 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes) {
     }
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (graph_load(&graph, path, &err) == SL_OK) {
-        require(graph->arena.used_nbytes <= 400 * nbytes + 65536, "memory is out of proportion");
+        require(graph->arena.used_nbytes <= 400 * (nbytes + graph->expanded_nbytes) + 65536,
+                "memory is out of proportion");
         buf_init(&text);
         graph_print(graph, &text);
         graph_print_json(graph, &text);
