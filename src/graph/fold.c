@@ -107,6 +107,8 @@ static sl_status settle_node(struct work *w, size_t at, sl_error *err) {
         if (st == SL_OK && !w->nodes[at].dead)
             st = work_make_bodies(w, at, err);
     }
+    if (st == SL_OK && !strcmp(w->nodes[at].op->name, "FlexAttention"))
+        st = work_unfold_flex(w, at, err);
     if (st != SL_OK || w->nodes[at].dead)
         return st;
     struct work_node *node = &w->nodes[at];

@@ -104,6 +104,8 @@ uint32_t work_add_step(struct work *w, const char *op, int64_t opset, const char
 /* Node `at` has graphs inside: puts them in its place where what decides about them is known and they are not
  * too large; the node is dead then. unroll.c */
 sl_status work_unroll(struct work *w, size_t at, sl_error *err);
+/* FlexAttention with graphs inside becomes its steps. unfold_flex.c */
+sl_status work_unfold_flex(struct work *w, size_t at, sl_error *err);
 /* Else plans them; the node gets the bodies. body.c */
 sl_status work_make_bodies(struct work *w, size_t at, sl_error *err);
 /* What running the node's bodies takes, roughly; UINT64_MAX when nobody knows. */

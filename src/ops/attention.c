@@ -1,4 +1,4 @@
-/* attention.c: Attention of ai.onnx, and FlexAttention without its subgraphs. Queries, keys and values are
+/* attention.c: Attention of ai.onnx, and FlexAttention without graphs inside. Queries, keys and values are
  * [batch, heads, rows, size], or [batch, rows, heads * size] with the counts of heads as attributes; past
  * keys and values come before the new ones. Masks are additive or boolean; a query that may see no key gives
  * zeros. */
@@ -255,7 +255,8 @@ const struct op op_attention = {.domain = "",
                                 .prepare = prepare,
                                 .run = run};
 
-/* FlexAttention: on 4 dims; score_mod and prob_mod are subgraphs, which the reader of the file unfolds. */
+/* FlexAttention: on 4 dims; with graphs inside the plan unfolds it
+ * (graph/unfold_flex.c). */
 static sl_status infer_flex(const struct op_call *call, sl_error *err) {
     sl_status st = rule_rank(call, 0, 4, err);
     return st == SL_OK ? infer(call, err) : st;
@@ -268,7 +269,7 @@ const struct op op_flex_attention = {.domain = "ai.onnx.preview",
                                      .max_in = 3,
                                      .min_out = 1,
                                      .max_out = 1,
-                                     .attrs = "scale softmax_precision",
+                                     .attrs = "prob_mod scale score_mod softmax_precision",
                                      .infer = infer_flex,
                                      .prepare = prepare,
                                      .run = run};
