@@ -144,6 +144,14 @@ START_TEST(levels) {
     step_text("com.microsoft:QLinearAdd", "", "u8:2,9 f{0.1} u8{3} u8:9 f{0.2} u8{5} f{0.3} u8{7}");
     step_text("com.microsoft:QLinearMul", "", "i8:2,9 f{0.01} i8{3} i8:2,9 f{0.02} - f{0.03}");
     step_text("com.microsoft:QLinearLeakyRelu", "alpha=0.2f", "u8:20 f{0.1} u8{100} f{0.1} u8{90}");
+    step_text("com.microsoft:QLinearWhere", "",
+              "b:3,1 u8:3,5 f{0.1} u8{100} u8:5 f{0.2} u8{3} f{0.15} u8{50}");
+    step_text("com.microsoft:QLinearConcat", "axis=1",
+              "f{0.15} u8{50} u8:3,2 f{0.1} u8{100} u8:3,5 f{0.2} u8{3}");
+    step_text("com.microsoft:QLinearGlobalAveragePool", "#rows", "u8:3,4,7,7 f{0.1} u8{100} f{0.07} u8{90}");
+    step_text("com.microsoft:QLinearReduceMean", "axes=[0,-1]", "i8:5,3,9 f{0.1} i8{-4} f{0.07} i8{9}");
+    step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:700");
+    step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:7+");
     step_text("com.microsoft:QLinearSigmoid", "", "u8:20 f{0.1} u8{100} f{0.004} u8{0}");
 }
 END_TEST

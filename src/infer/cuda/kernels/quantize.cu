@@ -66,8 +66,8 @@ SL_KERNEL void level_op(const k_level l) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= l.walk.count)
         return;
-    int32_t at[3];
-    k_walk_to<3>(l.walk, i, at);
+    int32_t at[4];
+    k_walk_to<4>(l.walk, i, at);
     float x = number_of(l, 0, at[1]);
     switch (l.op) {
     case K_LEVEL_ADD:
@@ -75,6 +75,9 @@ SL_KERNEL void level_op(const k_level l) {
         break;
     case K_LEVEL_MUL:
         x = x * number_of(l, 1, at[2]);
+        break;
+    case K_LEVEL_WHERE:
+        x = l.condition[at[3]] ? x : number_of(l, 1, at[2]);
         break;
     case K_LEVEL_LEAKY_RELU:
         x = x < 0 ? l.alpha * x : x;
@@ -91,4 +94,71 @@ SL_KERNEL void level_op(const k_level l) {
 
 extern "C" int k_level_launch(const struct k_level *l, k_stream stream) {
     return SL_LAUNCH(level_op, (l->walk.count + THREADS - 1) / THREADS, THREADS, 0, stream, *l);
+}
+
+/* ---- means of levels: a warp a result. In double, where the sum of so few floats is exact in any order ----
+ */
+
+SL_KERNEL void level_mean(const k_level_mean m) {
+    const uint32_t result = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
+    if (result >= m.stay.count)
+        return;
+    const int64_t zero = zero_at(m.zero[0], m.x_type, 0);
+    const float scale = k_load<float>(m.scale[0], m.scale_type[0], 0);
+    int32_t at[2], in[1];
+    double sum = 0;
+    k_walk_to<2>(m.stay, result, at);
+    for (uint32_t k = threadIdx.x % 32; k < m.gone.count; k += 32) {
+        k_walk_to<1>(m.gone, k, in);
+        sum += (double)((float)(k_load<int64_t>(m.x, m.x_type, (int64_t)at[1] + in[0]) - zero) * scale);
+    }
+#pragma unroll
+    for (int step = 16; step; step >>= 1)
+        sum += sl_shfl_xor(sum, step);
+    if (threadIdx.x % 32 == 0)
+        write_level(m.y, m.y_type, at[0],
+                    (float)(sum / (double)m.gone.count) / k_load<float>(m.scale[1], m.scale_type[1], 0),
+                    zero_at(m.zero[1], m.y_type, 0));
+}
+
+extern "C" int k_level_mean_launch(const struct k_level_mean *m, k_stream stream) {
+    return SL_LAUNCH(level_mean, (m->stay.count + THREADS / 32 - 1) / (THREADS / 32), THREADS, 0, stream, *m);
+}
+
+/* ---- DynamicQuantizeLinear ---- */
+
+/* The least and the largest do not depend on the order in which one looks. */
+SL_KERNEL void choose_scale(const k_dynamic d) {
+    SL_SHARED(float, lows, 256);
+    SL_SHARED(float, highs, 256);
+    float low = 0, high = 0; /* 0 must be a level */
+    for (uint32_t i = threadIdx.x; i < d.count; i += THREADS) {
+        float x = k_load<float>(d.x, d.x_type, i);
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+    }
+    lows[threadIdx.x] = low;
+    highs[threadIdx.x] = high;
+    sl_sync();
+    if (threadIdx.x > 0)
+        return;
+    for (uint32_t i = 1; i < THREADS; i++) {
+        low = lows[i] < low ? lows[i] : low;
+        high = highs[i] > high ? highs[i] : high;
+    }
+    const float scale = low == high ? 1 : (high - low) / 255;
+    d.scale[0] = scale;
+    write_level(d.zero, K_U8, 0, -low / scale, 0);
+}
+
+SL_KERNEL void dynamic_levels(const k_dynamic d) {
+    const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < d.count)
+        write_level(d.y, K_U8, i, k_load<float>(d.x, d.x_type, i) / d.scale[0], d.zero[0]);
+}
+
+extern "C" int k_dynamic_launch(const struct k_dynamic *d, k_stream stream) {
+    int status = SL_LAUNCH(choose_scale, 1, THREADS, 0, stream, *d);
+    return status ? status
+                  : SL_LAUNCH(dynamic_levels, (d->count + THREADS - 1) / THREADS, THREADS, 0, stream, *d);
 }
