@@ -64,6 +64,9 @@ CUDA_HOME := $(abspath $(dir $(realpath $(NVCC)))/..)
 EMPTY :=
 # the same for all variants
 CUDA_OBJ := $(KERNELS:%.cu=build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%.o)
+CUDA_TEST_OBJ := $(patsubst %.cu,build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%.o,$(wildcard tests/kernels/*.cu))
+# the planted faults are for the model alone
+GPU_TESTS := $(patsubst tests/kernels/%.c,$(B)/gpu/%,$(filter-out %/test_faults.c,$(wildcard tests/kernels/test_*.c)))
 CUDA_PTX := $(lastword $(CUDA_ARCHS))
 CUDA_FLAGS = -std=c++17 -O3 -lineinfo -Iinclude -Isrc --threads 2 -ccbin $(lastword $(CXX)) \
   -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra,-Wno-unused-parameter \
@@ -87,7 +90,7 @@ SIMD_avx2 := -mavx2 -mfma
 SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 
-.PHONY: FORCE cuda-all all $(VARIANTS) test bench torture fuzz clean install help detect
+.PHONY: FORCE cuda-all gpu-tests all $(VARIANTS) test bench torture fuzz clean install help detect
 all: detect $(B)/sluice
 $(VARIANTS): all
 
@@ -162,6 +165,12 @@ $(B)/libkernels_simt.a: $(SIMT_KERNELS) $(SIMT_HELPERS)
 $(B)/tests/kernels/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/libkernels_simt.a $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(B)/libkernels_simt.a -Wl,--no-whole-archive \
 	  $(B)/libsluice.a $(CHECK_LIBS) $(LIB_LIBS)
+# the same tests with nvcc's objects and on a GPU (tests/kernels/gpu)
+gpu-tests: $(GPU_TESTS)
+$(B)/tests/kernels/gpu/%.o: TEST_CFLAGS += -isystem $(CUDA_HOME)/include
+$(B)/gpu/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a
@@ -202,6 +211,7 @@ help:
 	@echo "make               the program: $(B)/sluice"
 	@echo "make test          every test (after: make debug test, make asan test, make tsan test)"
 	@echo "make cuda-all      the program with kernels for every target (CUDA_ARCHS=90 is the default)"
+	@echo "make gpu-tests     the kernels' tests for a GPU, in $(B)/gpu"
 	@echo "make bench         throughput, each stage alone beside the whole"
 	@echo "make torture       COUNT=200 random kills and resumes"
 	@echo "make fuzz          SECONDS=60 of clang's libFuzzer for each parser, or for TARGET=decode alone"

@@ -11,6 +11,18 @@ none "the heap has one door (support/mem.c)" \
     "$(grep -rnE '(^|[^_a-zA-Z>.])(malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|free) ?\(' src transforms --include='*.c' --include='*.h' | grep -vE '^src/support/mem\.c:|: *(/?\*|//)|^include/' | head)"
 none "nothing is unfinished" "$(grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' src transforms include tests samples run.sh Makefile --include='*' -I | grep -v '^tests/lint.sh' | head)"
 none "no locale is set" "$(grep -rnE '\bsetlocale *\(' src transforms --include='*.c' | head)"
+# what a GPU has beyond C stands in sluice/kernel*.cuh alone
+raw() { # FOLDER...
+    grep -rnE '\b(asm|__asm__)\b|__shfl|__ballot|__syncthreads|__syncwarp|<<<|__shared__|__global__|cudaLaunchKernel|cooperative_groups|\bwmma\b' "$@" --include='*.cu' --include='*.cuh' |
+        grep -vE '^include/sluice/kernel(_cuda)?\.cuh:|^[^:]*:[0-9]+: *(/?\*|//)' | head
+}
+none "kernels go through sluice/kernel.cuh" "$(raw src include tests/kernels)"
+PLANTED=$(mktemp -d)
+for line in 'asm volatile("nop;");' '__syncthreads();' 'v = __shfl_xor_sync(~0u, v, 1);' 'kernel<<<1, 32>>>(x);' '__shared__ float x[32];'; do
+    echo "$line" >"$PLANTED/planted.cu"
+    none "a planted '$line' is seen" "$([ -n "$(raw "$PLANTED")" ] || echo "it is not")"
+done
+rm -rf "$PLANTED"
 if command -v cppcheck >/dev/null 2>&1; then
     none "cppcheck finds no error" "$(cppcheck --quiet --std=c11 --language=c -Iinclude -Isrc --error-exitcode=0 --inline-suppr --suppress=missingIncludeSystem -j 2 src transforms 2>&1 | grep -E ': error:' | head)"
 else

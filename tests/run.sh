@@ -29,7 +29,7 @@ list() { # by the sources: what an old build left behind is not run
         echo "build/$VARIANT/tests/fuzz/replay_${t%.c} tests/fuzz/corpus/${t%.c}"
     done
     ls tests/cli/*.sh tests/pipeline/*.sh 2>/dev/null | grep -v '/common.sh$'
-    [ "$VARIANT" = release ] && ls tests/layers.sh tests/headers.sh tests/lint.sh
+    [ "$VARIANT" = release ] && ls tests/layers.sh tests/headers.sh tests/lint.sh tests/kernels/ptxas.sh
 }
 
 one() { # COMMAND...: runs it, leaves NAME.log and NAME.result
