@@ -4,7 +4,8 @@
     make.py
 
 model.onnx: 60 numbers are 10 boxes of 4 corners and 2 scores; the boxes, classes and scores that NonMaxSuppression
-keeps. best.onnx: the first of them, which is an error where there is none. unbatched/model.onnx: the same as model.onnx
+keeps. best.onnx: the first of them, which is an error where there is none. shared.onnx: the best score of the
+whole batch, added to every record. unbatched/model.onnx: the same as model.onnx
 without a batch dimension. Needs: pip install numpy onnx onnxruntime
 """
 import json
@@ -41,6 +42,7 @@ def text(x):
 def main():
     session = model("model.onnx", "float[k,4] boxes, int64[k] class, float[k] score")
     model("unbatched/model.onnx", "float[k,4] boxes, int64[k] class, float[k] score", x="60")
+    model("shared.onnx", "float[n,60] y", "top = Gather(score, zero) y = Add(x, top)")
     model("best.onnx", "float[1,4] best", "best = Gather(boxes, zero)")
     rng = np.random.default_rng(5)
     x = np.round(rng.uniform(0, 1, (6, 10, 6)), 3).astype(np.float32)
