@@ -200,8 +200,8 @@ static void *collect_run(void *arg) {
         landed(ex, flight.program);
         if (batch->error.status == SL_E_DATA && flight.slot->row_cap > 1)
             error_append(&batch->error,
-                         "; one of %lld records: with --batch-size 1 only it would be rejected",
-                         (long long)batch->row_count);
+                         " (records share a batch of %u: with --batch-size 1 only the one would be rejected)",
+                         flight.slot->row_cap);
         if (batch->error.status != SL_OK && !reject_alone(flight.slot, &batch->error)) {
             fail(ex, &batch->error);
             broken = true;
