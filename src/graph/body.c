@@ -18,7 +18,7 @@ struct body {
 struct body_code {
     struct op_prepared *prepared; /* one a step */
     uint32_t *ports;              /* of each value: the input or output whose memory it has */
-    size_t tensors, in, out, arena, scratch;
+    size_t tensors, in, out, dynamic, arena, scratch; /* `dynamic`: a plan_room */
 };
 
 static size_t room(size_t *used, size_t nbytes) {
@@ -71,6 +71,8 @@ static sl_status prepare_steps(const struct plan *plan, struct body_code *code, 
             st = step->op->prepare(&call, arena, &code->prepared[i], err);
         if (st != SL_OK)
             error_append(err, " (node '%s')", text_quote(step->name));
+        else
+            st = plan_check_state(step, code->prepared[i].state, err);
         if (code->prepared[i].scratch_nbytes > *scratch)
             *scratch = code->prepared[i].scratch_nbytes;
     }
@@ -107,39 +109,68 @@ static sl_status body_prepare(const struct op_body *op, struct arena *arena, str
     code->tensors = room(&used, plan->value_count * sizeof(sl_tensor));
     code->in = room(&used, widest_in * sizeof(sl_tensor *));
     code->out = room(&used, widest_out * sizeof(sl_tensor *));
+    code->dynamic = room(&used, plan_room_nbytes(plan));
     code->arena = room(&used, plan->arena_nbytes);
     code->scratch = room(&used, scratch);
     *prepared = (struct op_prepared){.state = code, .scratch_nbytes = used};
     return SL_OK;
 }
 
-static void body_run(const struct op_body *op, const struct op_prepared *prepared, const void *const *in,
-                     void *const *out, void *scratch) {
-    const struct plan *plan = ((const struct body *)op)->plan;
-    const struct body_code *code = prepared->state;
-    char *at = scratch;
-    sl_tensor *tensors = (sl_tensor *)(void *)(at + code->tensors);
+static void place_tensors(const struct plan *plan, const struct body_code *code, sl_tensor *tensors,
+                          const sl_tensor *const *in, sl_tensor *const *out, char *arena) {
     for (size_t i = 0; i < plan->value_count; i++) {
         const struct plan_value *value = &plan->values[i];
         tensors[i] = value->tensor;
         if (value->place == PLAN_ARENA)
-            tensors[i].data = at + code->arena + value->offset;
+            tensors[i].data = arena + value->offset;
         else if (value->place == PLAN_INPUT)
-            tensors[i].data = (void *)(uintptr_t)in[code->ports[i]];
+            tensors[i] = *in[code->ports[i]];
         else if (value->place == PLAN_OUTPUT)
-            tensors[i].data = out[code->ports[i]];
+            tensors[i].data = out[code->ports[i]]->data;
     }
+}
+
+static bool body_run(const struct op_body *op, const struct op_prepared *prepared, const sl_tensor *const *in,
+                     sl_tensor *const *out, void *scratch, sl_error *failed) {
+    const struct plan *plan = ((const struct body *)op)->plan;
+    const struct body_code *code = prepared->state;
+    char *at = scratch;
+    sl_tensor *tensors = (sl_tensor *)(void *)(at + code->tensors);
+    struct plan_room dynamic = plan_room_at(plan, at + code->dynamic);
+    place_tensors(plan, code, tensors, in, out, at + code->arena);
     for (size_t i = 0; i < plan->step_count; i++) {
         struct op_call call = step_call(&plan->steps[i], tensors, (const sl_tensor **)(void *)(at + code->in),
                                         (sl_tensor **)(void *)(at + code->out));
+        bool run = true;
         call.state = code->prepared[i].state;
         call.scratch = at + code->scratch;
-        plan->steps[i].op->run(&call);
+        call.failed = failed;
+        if (plan->steps[i].dynamic && plan_size_step(plan, i, &call, dynamic, &run, failed) != SL_OK)
+            return false;
+        if (run)
+            plan->steps[i].op->run(&call);
+        if (failed->status != SL_OK)
+            return false;
     }
+    for (size_t i = 0; i < plan->output_count; i++) {
+        const sl_tensor *made = &tensors[plan->outputs[i].value];
+        out[i]->rank = made->rank;
+        memcpy(out[i]->dims, made->dims, sizeof made->dims);
+    }
+    return true;
 }
 
 /* ---- making one
  * -------------------------------------------------------------------------------------------------- */
+
+/* The node's own inputs: behind them stand those that its graphs take. */
+static size_t own_inputs(const struct work_node *node) {
+    size_t count = node->in_count;
+    for (size_t i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].type == ATTR_GRAPH && (size_t)node->attrs[i].i < count)
+            count = (size_t)node->attrs[i].i;
+    return count;
+}
 
 /* What the graph's inputs are: dtype and dims, and data where they are constants. */
 static sl_status describe_inputs(struct work *w, const struct work_node *node, const struct attr *attr,
@@ -161,10 +192,11 @@ static sl_status describe_inputs(struct work *w, const struct work_node *node, c
     }
     for (size_t i = 0; st == SL_OK && i < g->taken_count; i++)
         in[own + i] = w->values[node->in[(size_t)attr->i + i]].tensor;
-    for (size_t i = 0; st == SL_OK && i < node->in_count; i++)
+    for (size_t i = 0; st == SL_OK && i < own_inputs(node); i++)
         if (node->in[i] != GRAPH_NONE && w->values[node->in[i]].bound &&
             w->values[node->in[i]].bound->dynamic)
-            st = error_set(err, SL_E_MODEL, "the size of '%s', which it reads, is known only when it runs",
+            st = error_set(err, SL_E_MODEL,
+                           "the size of '%s', which it hands to its graph, is known only when it runs",
                            text_quote(w->values[node->in[i]].name));
     return st;
 }
@@ -201,8 +233,9 @@ static uint64_t plus(uint64_t a, uint64_t b) {
 static sl_status finish(struct work *w, struct body *body, sl_error *err) {
     struct plan *plan = body->plan;
     sl_tensor *out = arena_alloc(w->arena, plan->output_count, sizeof *out);
+    const int64_t **least = arena_alloc(w->arena, plan->output_count, sizeof *least);
     uint64_t cost = 0;
-    if (!out || !plan_inner_cost(plan, &cost))
+    if (!out || !least || !plan_inner_cost(plan, &cost))
         return work_out_of_memory(err);
     cost = plus(cost, plan->flops + 64 * (plan->step_count + 1));
     for (size_t i = 0; i < plan->value_count; i++)
@@ -210,25 +243,25 @@ static sl_status finish(struct work *w, struct body *body, sl_error *err) {
     for (size_t i = 0; i < plan->output_count; i++) {
         out[i] = plan->values[plan->outputs[i].value].tensor;
         out[i].data = constant_of(plan, plan->outputs[i].value);
+        if (plan->values[plan->outputs[i].value].dynamic)
+            least[i] = plan->values[plan->outputs[i].value].least;
     }
     plan->weight_nbytes = own_weights(plan, body->op.in, body->op.in_count);
     body->op.cost = cost;
     body->op.out = out;
+    body->op.least = least;
     body->op.out_count = plan->output_count;
     body->op.prepare = body_prepare;
     body->op.run = body_run;
     if (plan->text_nbytes)
         return error_set(err, SL_E_MODEL, "its graph makes texts");
-    for (size_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].dynamic)
-            return error_set(err, SL_E_MODEL,
-                             "sizes inside its graph are known only when it runs (node '%s')",
-                             text_quote(plan->steps[i].name));
     return SL_OK;
 }
 
-static sl_status make_plan(struct work *w, struct body *body, const struct graph *g, sl_error *err) {
+static sl_status make_plan(struct work *w, struct body *body, const struct graph *g,
+                           const struct work_node *node, const struct attr *attr, sl_error *err) {
     const sl_tensor **fixed = mem_alloc(g->input_count + 1, sizeof *fixed);
+    const struct work_bound **bounds = mem_alloc(g->input_count + 1, sizeof *bounds);
     struct plan_options options = *w->options;
     options.batch = w->batch;
     options.free_rows = true;
@@ -236,13 +269,17 @@ static sl_status make_plan(struct work *w, struct body *body, const struct graph
     options.prologues = NULL;
     options.dim_count = 0;
     options.fixed = fixed;
+    options.bounds = bounds;
     options.folded_nbytes = w->folded_nbytes;
-    if (!fixed)
-        return work_out_of_memory(err);
-    for (size_t i = 0; i < g->input_count; i++)
+    sl_status st = fixed && bounds ? SL_OK : work_out_of_memory(err);
+    for (size_t i = 0; st == SL_OK && i < g->input_count; i++)
         fixed[i] = &body->op.in[i];
-    sl_status st = plan_make(&body->plan, g, &options, err);
+    for (size_t i = 0; st == SL_OK && i < g->taken_count; i++)
+        bounds[g->input_count - g->taken_count + i] = w->values[node->in[(size_t)attr->i + i]].bound;
+    if (st == SL_OK)
+        st = plan_make(&body->plan, g, &options, err);
     mem_free(fixed);
+    mem_free(bounds);
     if (st != SL_OK)
         return st;
     w->folded_nbytes = body->plan->folded_nbytes;
@@ -263,7 +300,7 @@ static sl_status make_body(struct work *w, const struct work_node *node, struct 
         return work_in_node(w, node, st, &inner, err);
     body->op.in = in;
     body->op.in_count = g->input_count;
-    st = make_plan(w, body, g, err); /* its errors name a node of their own */
+    st = make_plan(w, body, g, node, attr, err); /* its errors name a node of their own */
     if (st != SL_OK)
         return st;
     st = finish(w, body, &inner);

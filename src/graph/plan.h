@@ -89,6 +89,8 @@ struct plan_prologue {
     sl_affine affine;
 };
 
+struct work_bound; /* work.h */
+
 struct plan_options {
     int64_t batch; /* rows; a model with a fixed batch dim takes that (SL_E_MODEL when it differs and batch is
                       not 0) */
@@ -106,6 +108,8 @@ struct plan_options {
     bool free_rows; /* dim 0 need not be the batch */
     const sl_tensor *const
         *fixed; /* per model input: its value where shapes depend on it (then it is PLAN_CONST), or NULL */
+    const struct work_bound *const
+        *bounds;          /* of a graph inside a node: what is known of its inputs, or NULL */
     size_t folded_nbytes; /* of a graph inside a node, whose inputs `fixed` describes (data: those that are
                              constants): what the plan around it has made of constants */
 };

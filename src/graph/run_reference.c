@@ -20,6 +20,7 @@ struct reference {
 sl_status reference_run_node(struct op_call *call, const struct op *op, sl_error *err) {
     struct arena memory;
     struct op_prepared prepared = {0};
+    sl_error failed = {0};
     arena_init(&memory);
     sl_status st = op->prepare ? op->prepare(call, &memory, &prepared, err) : SL_OK;
     void *scratch = st == SL_OK ? mem_map(prepared.scratch_nbytes) : NULL;
@@ -28,7 +29,12 @@ sl_status reference_run_node(struct op_call *call, const struct op *op, sl_error
     if (st == SL_OK) {
         call->state = prepared.state;
         call->scratch = scratch;
+        call->failed = &failed;
         op->run(call);
+        call->failed = NULL;
+        if (failed.status != SL_OK)
+            *err = failed;
+        st = failed.status;
     }
     if (scratch)
         mem_unmap(scratch, prepared.scratch_nbytes);
@@ -113,6 +119,7 @@ void reference_close(struct reference *r) {
 
 sl_status reference_run(struct reference *r, void *input, void *output, sl_error *err) {
     const struct plan *plan = r->plan;
+    sl_error failed = {0};
     for (size_t i = 0; i < plan->value_count; i++) {
         const struct plan_value *value = &plan->values[i];
         char *block = value->place == PLAN_INPUT ? input : value->place == PLAN_OUTPUT ? output : r->arena;
@@ -127,8 +134,13 @@ sl_status reference_run(struct reference *r, void *input, void *output, sl_error
             if (st != SL_OK)
                 return st;
         }
+        call.failed = &failed;
         if (run)
             plan->steps[i].op->run(&call);
+        if (failed.status != SL_OK) {
+            *err = failed;
+            return failed.status;
+        }
     }
     plan_keep_dims(plan, r->tensors, output);
     plan_keep_texts(plan, output);

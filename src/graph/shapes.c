@@ -151,6 +151,7 @@ static void fix_input(struct work *w, size_t input) {
     value->tensor = *w->options->fixed[input];
     value->known = true;
     value->constant = value->tensor.data != NULL;
+    value->bound = w->options->bounds ? w->options->bounds[input] : NULL;
 }
 
 sl_status work_bind_inputs(struct work *w, sl_error *err) {

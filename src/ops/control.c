@@ -36,10 +36,17 @@ bool control_same(const sl_tensor *a, const sl_tensor *b) {
            (!a->rank || !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims));
 }
 
-void control_take(const struct op_call *call, const struct attr *attr, const void **in) {
+void control_take(const struct op_call *call, const struct attr *attr, const sl_tensor **in) {
     size_t own = attr->body->in_count - attr->count;
     for (size_t i = 0; i < attr->count; i++)
-        in[own + i] = call->in[(size_t)attr->i + i]->data;
+        in[own + i] = call->in[(size_t)attr->i + i];
+}
+
+sl_status control_fixed(const struct op_body *body, size_t first, sl_error *err) {
+    for (size_t i = first; i < body->out_count; i++)
+        if (body->least[i])
+            return error_set(err, SL_E_MODEL, "the size of output %zu of its graph varies", i);
+    return SL_OK;
 }
 
 size_t control_room(size_t *used, size_t nbytes) {

@@ -12,8 +12,10 @@ void control_shapes(const struct op_call *call, size_t first, sl_tensor *in, siz
 /* An input of one element, or left out. */
 sl_status control_single(const struct op_call *call, size_t i, sl_dtype dtype, sl_error *err);
 bool control_same(const sl_tensor *a, const sl_tensor *b);
-/* Data of what the body takes from the node's inputs, behind its own. */
-void control_take(const struct op_call *call, const struct attr *attr, const void **in);
+/* What the body takes from the node's inputs, behind its own. */
+void control_take(const struct op_call *call, const struct attr *attr, const sl_tensor **in);
+/* The body's outputs from `first` on have sizes that do not vary. */
+sl_status control_fixed(const struct op_body *body, size_t first, sl_error *err);
 
 /* Room in the scratch of a run, one piece after the other. */
 size_t control_room(size_t *used, size_t nbytes);

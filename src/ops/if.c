@@ -14,7 +14,7 @@ struct branch {
 /* Where things stand in the scratch of a run. */
 struct if_state {
     struct branch branch[2];
-    size_t in, out, spare, body;
+    size_t in, out, unwanted, spare, body;
 };
 
 static sl_status if_body_in(const struct op_call *call, const struct attr *attr, sl_tensor *in, size_t count,
@@ -31,8 +31,32 @@ static uint64_t if_trips(const struct op_call *call) {
     return 1;
 }
 
-static sl_status if_infer(const struct op_call *call, sl_error *err) {
+/* From the least of both to the most of both. */
+static sl_status infer_output(const struct op_call *call, const struct op_body *yes, const struct op_body *no,
+                              size_t i, sl_error *err) {
     char one[RULE_TEXT], other[RULE_TEXT];
+    const sl_tensor *a = &yes->out[i], *b = &no->out[i];
+    sl_tensor *out = call->out[i];
+    if (a->dtype != b->dtype || a->rank != b->rank)
+        return error_set(err, SL_E_MODEL,
+                         "output %zu is %s in one branch and %s in the other, and which one is taken is "
+                         "known only when it runs",
+                         i, rule_text(one, a), rule_text(other, b));
+    if (a->dtype == SL_STRING)
+        return error_set(err, SL_E_MODEL,
+                         "output %zu is text, and which branch is taken is known only when it runs", i);
+    rule_set(out, a->dtype, a->rank, a->dims);
+    for (int d = 0; d < a->rank; d++) {
+        int64_t x = yes->least[i] ? yes->least[i][d] : a->dims[d],
+                y = no->least[i] ? no->least[i][d] : b->dims[d];
+        out->dims[d] = a->dims[d] > b->dims[d] ? a->dims[d] : b->dims[d];
+        if ((x < y ? x : y) < out->dims[d])
+            rule_at_most(call, i, d, x < y ? x : y);
+    }
+    return SL_OK;
+}
+
+static sl_status if_infer(const struct op_call *call, sl_error *err) {
     const struct attr *attr[2] = {NULL, NULL};
     sl_status st = control_single(call, 0, SL_BOOL, err);
     for (int b = 0; st == SL_OK && b < 2; b++) {
@@ -41,20 +65,9 @@ static sl_status if_infer(const struct op_call *call, sl_error *err) {
             st = error_set(err, SL_E_MODEL, "its graph '%s' has %zu outputs, the node %zu", branches[b],
                            attr[b]->body->out_count, call->out_count);
     }
-    for (size_t i = 0; st == SL_OK && i < call->out_count; i++) {
-        const sl_tensor *a = &attr[0]->body->out[i], *b = &attr[1]->body->out[i];
-        if (!call->out[i])
-            continue;
-        if (!control_same(a, b))
-            return error_set(err, SL_E_MODEL,
-                             "output %zu is %s in one branch and %s in the other, and which one is taken is "
-                             "known only when it runs",
-                             i, rule_text(one, a), rule_text(other, b));
-        if (a->dtype == SL_STRING)
-            return error_set(err, SL_E_MODEL,
-                             "output %zu is text, and which branch is taken is known only when it runs", i);
-        rule_set(call->out[i], a->dtype, a->rank, a->dims);
-    }
+    for (size_t i = 0; st == SL_OK && i < call->out_count; i++)
+        if (call->out[i])
+            st = infer_output(call, attr[0]->body, attr[1]->body, i, err);
     return st;
 }
 
@@ -79,6 +92,7 @@ static sl_status if_prepare(const struct op_call *call, struct arena *arena, str
     }
     s->in = control_room(&used, inputs * sizeof(void *));
     s->out = control_room(&used, call->out_count * sizeof(void *));
+    s->unwanted = control_room(&used, sizeof(sl_tensor));
     s->spare = control_room(&used, spare);
     s->body = control_room(&used, body);
     *prepared = (struct op_prepared){.state = s, .scratch_nbytes = used};
@@ -89,12 +103,14 @@ static void if_run(const struct op_call *call) {
     const struct if_state *s = call->state;
     char *scratch = call->scratch;
     const struct branch *branch = &s->branch[*(const uint8_t *)call->in[0]->data ? 0 : 1];
-    const void **in = (const void **)(void *)(scratch + s->in);
-    void **out = (void **)(void *)(scratch + s->out);
+    const sl_tensor **in = (const sl_tensor **)(void *)(scratch + s->in);
+    sl_tensor **out = (sl_tensor **)(void *)(scratch + s->out);
+    sl_tensor *unwanted = (sl_tensor *)(void *)(scratch + s->unwanted);
+    unwanted->data = scratch + s->spare;
     control_take(call, branch->attr, in);
     for (size_t i = 0; i < call->out_count; i++)
-        out[i] = call->out[i] ? call->out[i]->data : scratch + s->spare;
-    branch->attr->body->run(branch->attr->body, &branch->prepared, in, out, scratch + s->body);
+        out[i] = call->out[i] ? call->out[i] : unwanted;
+    branch->attr->body->run(branch->attr->body, &branch->prepared, in, out, scratch + s->body, call->failed);
 }
 
 const struct op op_if = {.domain = "",
@@ -109,4 +125,6 @@ const struct op op_if = {.domain = "",
                          .prepare = if_prepare,
                          .run = if_run,
                          .body_in = if_body_in,
-                         .trips = if_trips};
+                         .trips = if_trips,
+                         .bounded = true,
+                         .any_size = true};

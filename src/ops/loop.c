@@ -13,8 +13,8 @@ struct loop_state {
     const struct attr *attr;
     struct op_prepared prepared;
     size_t carried;
-    size_t in, out, number, again, spare, body; /* in the scratch of a run */
-    size_t *buffers[2];                         /* of each carried value, two that take turns */
+    size_t in, out, tensors, number, again, spare, body; /* in the scratch of a run */
+    size_t *buffers[2];                                  /* of each carried value, two that take turns */
 };
 
 static size_t count_carried(const struct attr *attr) {
@@ -117,7 +117,9 @@ static sl_status loop_infer(const struct op_call *call, sl_error *err) {
                          body->out_count, carried, call->out_count);
     if (body->out[0].dtype != SL_BOOL || rule_count(&body->out[0]) != 1)
         return error_set(err, SL_E_MODEL, "output 0 of its graph is not one bool");
-    st = infer_carried(call, body, carried, err);
+    st = control_fixed(body, 0, err);
+    if (st == SL_OK)
+        st = infer_carried(call, body, carried, err);
     return st == SL_OK ? infer_gathered(call, body, carried, err) : st;
 }
 
@@ -136,6 +138,7 @@ static sl_status loop_prepare(const struct op_call *call, struct arena *arena, s
     s->carried = count_carried(s->attr);
     s->in = control_room(&used, body->in_count * sizeof(void *));
     s->out = control_room(&used, body->out_count * sizeof(void *));
+    s->tensors = control_room(&used, (OWN + s->carried + body->out_count) * sizeof(sl_tensor));
     s->number = control_room(&used, sizeof(int64_t));
     s->again = control_room(&used, 1);
     for (int b = 0; b < 2; b++) {
@@ -165,32 +168,49 @@ struct loop_end {
     int64_t trips;
 };
 
+/* Tensors of the body's own inputs and of its outputs, the inputs first; their data is set for each trip. */
+static sl_tensor *set_tensors(const struct op_call *call, const struct loop_state *s, const sl_tensor **in,
+                              sl_tensor **out) {
+    const struct op_body *body = s->attr->body;
+    sl_tensor *own = (sl_tensor *)(void *)((char *)call->scratch + s->tensors),
+              *given = own + OWN + s->carried;
+    for (size_t i = 0; i < OWN + s->carried; i++) {
+        own[i] = body->in[i];
+        in[i] = &own[i];
+    }
+    for (size_t i = 0; i < body->out_count; i++) {
+        given[i] = body->out[i];
+        out[i] = &given[i];
+    }
+    control_take(call, s->attr, in);
+    own[0].data = (char *)call->scratch + s->number;
+    own[1].data = given[0].data = (char *)call->scratch + s->again; /* true, which the body knows */
+    for (size_t i = 0; i < s->carried; i++)
+        own[OWN + i].data = call->in[OWN + i]->data;
+    return own;
+}
+
 static struct loop_end iterate(const struct op_call *call, const struct loop_state *s, int64_t most) {
     const struct op_body *body = s->attr->body;
     char *scratch = call->scratch;
-    const void **in = (const void **)(void *)(scratch + s->in);
-    void **out = (void **)(void *)(scratch + s->out);
+    const sl_tensor **in = (const sl_tensor **)(void *)(scratch + s->in);
+    sl_tensor **out = (sl_tensor **)(void *)(scratch + s->out), *own = set_tensors(call, s, in, out);
     int64_t *number = (int64_t *)(void *)(scratch + s->number);
     uint8_t *again = (uint8_t *)scratch + s->again;
     const sl_tensor *begin = own_in(call, 1);
     struct loop_end end = {.at = -1};
     *again = begin ? *(const uint8_t *)begin->data : 1;
-    control_take(call, s->attr, in);
-    in[0] = number;
-    in[1] = again; /* true, which the body knows */
-    out[0] = again;
-    for (size_t i = 0; i < s->carried; i++)
-        in[OWN + i] = call->in[OWN + i]->data;
     for (; end.trips < most && *again; end.trips++) {
         end.at = end.at == 0;
         *number = end.trips;
         for (size_t i = 0; i < s->carried; i++)
-            out[1 + i] = scratch + s->buffers[end.at][i];
+            out[1 + i]->data = scratch + s->buffers[end.at][i];
         for (size_t i = 1 + s->carried; i < body->out_count; i++)
-            out[i] = row_of(call, i - 1, rule_nbytes(&body->out[i]), end.trips, scratch + s->spare);
-        body->run(body, &s->prepared, in, out, scratch + s->body);
+            out[i]->data = row_of(call, i - 1, rule_nbytes(&body->out[i]), end.trips, scratch + s->spare);
+        if (!body->run(body, &s->prepared, in, out, scratch + s->body, call->failed))
+            break;
         for (size_t i = 0; i < s->carried; i++)
-            in[OWN + i] = out[1 + i];
+            own[OWN + i].data = out[1 + i]->data;
     }
     return end;
 }

@@ -46,18 +46,21 @@ struct attr {
     const struct op_body *body;
 };
 
-/* A graph inside a node (If, Loop, Scan) when the plan is made: fixed shapes, to be run any number of times.
- * Its inputs are its own, then those it takes from the node's inputs (attr.i, attr.count). */
+/* A graph inside a node (If, Loop, Scan) when the plan is made: shapes are known or bounded, to be run any
+ * number of times. Its inputs are its own, then those it takes from the node's inputs (attr.i, attr.count).
+ */
 struct op_body {
-    const sl_tensor *in, *out; /* shapes; data where they are constants */
+    const sl_tensor *in, *out;   /* shapes at their most; data where they are constants */
+    const int64_t *const *least; /* of each output: the least its dims can be, or NULL where they are fixed */
     size_t in_count, out_count;
     uint64_t cost; /* of a run: multiply-adds, bytes and steps, roughly */
     /* What runs need that is made once, and the scratch of one. */
     sl_status (*prepare)(const struct op_body *body, struct arena *arena, struct op_prepared *prepared,
                          sl_error *err);
-    /* `in` and `out` are the tensors' data, one each; constants among the inputs are not looked at. */
-    void (*run)(const struct op_body *body, const struct op_prepared *prepared, const void *const *in,
-                void *const *out, void *scratch);
+    /* Sets the outputs' dims; of constants among the inputs nothing is looked at. False, with *failed set,
+     * when the data asks for a size that is not possible. */
+    bool (*run)(const struct op_body *body, const struct op_prepared *prepared, const sl_tensor *const *in,
+                sl_tensor *const *out, void *scratch, sl_error *failed);
 };
 
 /* What a shape rule says of an output's dims that it can only bound: the least they can be. */
@@ -79,7 +82,8 @@ struct op_call {
     const void *state; /* from prepare, or NULL */
     void *scratch;     /* op_prepared.scratch_nbytes, 64-byte aligned; private to the caller's thread */
     char *text; /* room for the bytes of the texts it makes, as op.text bounds them; kept for the batch */
-    bool loose; /* while a plan is made: dims of inputs are bounds, need not fit each other */
+    sl_error *failed; /* while it runs: for graphs inside, see op_body.run; the caller looks at its status */
+    bool loose;       /* while a plan is made: dims of inputs are bounds, need not fit each other */
     struct op_least *least; /* while a plan is made: one an output, see rule_at_most; else NULL */
     size_t text_limit;      /* while shapes are inferred: the longest text that a record may bring */
 };

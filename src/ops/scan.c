@@ -19,9 +19,9 @@ struct scan {
 struct scan_state {
     struct scan scan;
     struct op_prepared prepared;
-    size_t in, out, body; /* in the scratch of a run */
-    size_t *slices;       /* of each scan */
-    size_t *buffers[2];   /* of each output of the body; only states need the second */
+    size_t in, out, tensors, body; /* in the scratch of a run */
+    size_t *slices;                /* of each scan */
+    size_t *buffers[2];            /* of each output of the body; only states need the second */
 };
 
 static int64_t list_item(const struct op_call *call, const char *name, size_t i) {
@@ -180,6 +180,8 @@ static sl_status infer(const struct op_call *call, bool batched, sl_error *err) 
     if (st == SL_OK && (attr->body->out_count < s.states || call->out_count > attr->body->out_count))
         st = error_set(err, SL_E_MODEL, "its graph has %zu outputs, the node %zu states and %zu outputs",
                        attr->body->out_count, s.states, call->out_count);
+    if (st == SL_OK)
+        st = control_fixed(attr->body, 0, err);
     for (size_t i = 0; st == SL_OK && i < attr->body->out_count; i++)
         st = infer_output(call, &s, i, err);
     return st;
@@ -215,6 +217,7 @@ static sl_status prepare(const struct op_call *call, bool batched, struct arena 
         return error_set(err, SL_E_MEMORY, "out of memory for a node");
     s->in = control_room(&used, body->in_count * sizeof(void *));
     s->out = control_room(&used, body->out_count * sizeof(void *));
+    s->tensors = control_room(&used, (body->in_count - attr->count + body->out_count) * sizeof(sl_tensor));
     for (size_t i = 0; i < s->scan.scans; i++)
         s->slices[i] = control_room(&used, rule_nbytes(&body->in[s->scan.states + i]));
     for (size_t i = 0; i < body->out_count; i++)
@@ -262,33 +265,50 @@ static void put_gathered(const struct op_call *call, const struct scan_state *st
     }
 }
 
+/* Tensors of the body's own inputs and of its outputs, the inputs first. */
+static sl_tensor *set_tensors(const struct op_call *call, const struct scan_state *state, int64_t batch,
+                              const sl_tensor **in, sl_tensor **out) {
+    const struct scan *s = &state->scan;
+    const struct op_body *body = s->attr->body;
+    char *scratch = call->scratch;
+    sl_tensor *own = (sl_tensor *)(void *)(scratch + state->tensors), *given = own + s->states + s->scans;
+    for (size_t i = 0; i < s->states + s->scans; i++) {
+        own[i] = body->in[i];
+        own[i].data = i < s->states ? of_batch(s, call->in[s->first + i], batch).data
+                                    : scratch + state->slices[i - s->states];
+        in[i] = &own[i];
+    }
+    for (size_t i = 0; i < body->out_count; i++) {
+        given[i] = body->out[i];
+        given[i].data = scratch + state->buffers[0][i];
+        out[i] = &given[i];
+    }
+    control_take(call, s->attr, in);
+    return own;
+}
+
 static void run_batch(const struct op_call *call, const struct scan_state *state, int64_t batch,
                       int64_t length) {
     const struct scan *s = &state->scan;
     const struct op_body *body = s->attr->body;
     char *scratch = call->scratch;
-    const void **in = (const void **)(void *)(scratch + state->in);
-    void **out = (void **)(void *)(scratch + state->out);
-    control_take(call, s->attr, in);
-    for (size_t i = 0; i < s->states; i++)
-        in[i] = of_batch(s, call->in[s->first + i], batch).data;
-    for (size_t i = 0; i < s->scans; i++)
-        in[s->states + i] = scratch + state->slices[i];
-    for (size_t i = s->states; i < body->out_count; i++)
-        out[i] = scratch + state->buffers[0][i];
+    const sl_tensor **in = (const sl_tensor **)(void *)(scratch + state->in);
+    sl_tensor **out = (sl_tensor **)(void *)(scratch + state->out);
+    sl_tensor *own = set_tensors(call, state, batch, in, out);
     for (int64_t at = 0; at < length; at++) {
         take_slices(call, state, batch, at, length);
         for (size_t i = 0; i < s->states; i++)
-            out[i] = scratch + state->buffers[at & 1][i];
-        body->run(body, &state->prepared, in, out, scratch + state->body);
+            out[i]->data = scratch + state->buffers[at & 1][i];
+        if (!body->run(body, &state->prepared, in, out, scratch + state->body, call->failed))
+            return;
         put_gathered(call, state, batch, at);
         for (size_t i = 0; i < s->states; i++)
-            in[i] = out[i];
+            own[i].data = out[i]->data;
     }
     for (size_t i = 0; i < s->states && i < call->out_count; i++) {
         size_t nbytes = rule_nbytes(&body->out[i]);
         if (call->out[i] && nbytes)
-            memcpy(of_batch(s, call->out[i], batch).data, in[i], nbytes);
+            memcpy(of_batch(s, call->out[i], batch).data, own[i].data, nbytes);
     }
 }
 
@@ -324,7 +344,8 @@ const struct op op_scan = {.domain = "",
                            .prepare = scan_prepare,
                            .run = scan_run,
                            .body_in = scan_body_in,
-                           .trips = scan_trips};
+                           .trips = scan_trips,
+                           .any_size = true};
 
 const struct op op_scan_8 = {.domain = "",
                              .name = "Scan",
@@ -339,4 +360,5 @@ const struct op op_scan_8 = {.domain = "",
                              .prepare = scan_8_prepare,
                              .run = scan_8_run,
                              .body_in = scan_8_body_in,
-                             .trips = scan_8_trips};
+                             .trips = scan_8_trips,
+                             .any_size = true};

@@ -106,6 +106,46 @@ agraph (float[n,4] x) => (float[m] y) {
 }""", [normal(rng, 1, 4)])
 
 
+def varying_cases(cases, rng):
+    """Sizes that only the batch knows go into branches, come out of them, or both."""
+    x = normal(rng, 4, 5)
+    for c in (True, False):
+        cases.add("varying", f"sizes_of_branches_{c}", """
+agraph (float[4,5] x, bool c) => (float[n,5] y, float[m] z) {
+  y = If (c) <then_branch = t () => (float[8,5] a) { a = Concat <axis = 0> (x, x) },
+              else_branch = e () => (float[4,5] b) { b = Neg (x) }>
+  z = ReduceSum <keepdims = 0> (y, one)  one = Constant <value_ints = [1]> ()
+}""".replace("z = ReduceSum <keepdims = 0> (y, one)  one = Constant <value_ints = [1]> ()",
+             "one = Constant <value_ints = [1]> ()  z = ReduceSum <keepdims = 0> (y, one)"), [x, flag(c)])
+        cases.add("varying", f"taken_inside_{c}", """
+agraph (float[4,5] x, bool c) => (float[n] y, int64[k] s) {
+  zero = Constant <value_float = 0.0> ()  p = Greater (x, zero)  where = NonZero (p)  turned = Transpose (where)
+  values = GatherND (x, turned)
+  y = If (c) <then_branch = t () => (float[n] a) { a = Exp (values) },
+              else_branch = e () => (float[n] b) { m = Neg (values)  b = Concat <axis = 0> (m, m) }>
+  s = Shape (y)
+}""", [x, flag(c)])
+        cases.add("varying", f"guarded_{c}", f"""
+agraph (float[4,5] x) => (float y) {{
+  limit = Constant <value_float = {-9.5 if c else 9.5}> ()  p = Greater (x, limit)  where = NonZero (p)  turned = Transpose (where)
+  values = GatherND (x, turned)  count = Size (values)  none = Constant <value_int = 0> ()  empty = Equal (count, none)
+  y = If (empty) <then_branch = t () => (float a) {{ a = Constant <value_float = 7.0> () }},
+                  else_branch = e () => (float b) {{ b = ReduceMax <keepdims = 0> (values) }}>
+}}""".replace("(float y)", "(float[] y)").replace("(float a)", "(float[] a)").replace("(float b)", "(float[] b)"), [x])
+        cases.add("varying", f"found_inside_{c}", """
+agraph (float[4,5] x, bool c) => (int64[2,n] y) {
+  y = If (c) <then_branch = t () => (int64[2,n] a) { zero = Constant <value_float = 0.0> ()  p = Greater (x, zero)  a = NonZero (p) },
+              else_branch = e () => (int64[2,n] b) { q = IsNaN (x)  b = NonZero (q) }>
+}""", [x, flag(c)])
+    cases.add("varying", "in_a_loop", """
+agraph (float[4,5] x, int64 m) => (float[] y) {
+  zero = Constant <value_float = 0.0> ()  p = Greater (x, zero)  where = NonZero (p)  turned = Transpose (where)
+  values = GatherND (x, turned)
+  y = Loop (m, , zero) <body = b (int64 i, bool c, float[] h) => (bool c, float[] n) {
+    e = Sin (values)  d = Mul (e, e)  s = ReduceSum <keepdims = 0> (d)  n = Add (h, s) }>
+}""", [x, number(3)])
+
+
 WHILE = """
 agraph (float[3,4] x, int64 most, bool go) => (float[3,4] y{outs}) {{
   {before}
@@ -247,7 +287,7 @@ def scan_8_cases(cases, rng):
     """Built by hand: the text form has no empty first input."""
     body = parser.parse_graph("""b (float[2] h, float[3] p, float[3] q) => (float[2] n, float[3] o) {
   t = ReduceSum <keepdims = 0> (p)  n = Add (h, t)  o = Sub (p, q) }""")
-    for n, (lengths, directions) in enumerate([(None, None), ([4, 2, 0], None), (None, [0, 1]), ([3, 4, 1], [1, 0])]):
+    for n, (lengths, directions) in enumerate([(None, None), ([4, 2, 1], None), (None, [0, 1]), ([3, 4, 1], [1, 0])]):
         node = helper.make_node("Scan", ["lengths" if lengths else "", "s", "x", "v"], ["y", "z"], num_scan_inputs=2, body=body)
         if directions:
             node.attribute.append(helper.make_attribute("directions", directions))
@@ -288,7 +328,7 @@ def main():
     root, rng = pathlib.Path(sys.argv[1]), np.random.default_rng(5)
     shutil.rmtree(root, ignore_errors=True)
     cases = Cases(root)
-    for family in (if_cases, loop_cases, scan_cases, scan_8_cases, function_cases):
+    for family in (if_cases, varying_cases, loop_cases, scan_cases, scan_8_cases, function_cases):
         family(cases, rng)
     print(f"{cases.count} cases in {root}, {cases.left_out} left out, onnxruntime")
 

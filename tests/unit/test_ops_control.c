@@ -189,20 +189,39 @@ START_TEST(a_known_if_is_its_branch) {
 }
 END_TEST
 
+/* Only the batch knows the size: of what the branches give, and of what they get. */
+START_TEST(an_if_may_vary_in_size) {
+    const float x[] = {1, -2, 3, 4};
+    for (uint8_t c = 0; c < 2; c++) {
+        struct model m, b = inner();
+        begin_if(&m);
+        model_node(&m, "Greater", "x,zero", "positive");
+        model_floats(&m, "zero", "", (float[]){0});
+        model_node(&m, "NonZero", "positive", "where");
+        model_node(&m, "Cast", "where", "places"); /* [2, at most 4]: here 3 */
+        model_attr_int(&m, "to", SL_FLOAT);
+        model_node(&b, "Concat", "places,h", "out");
+        model_attr_int(&b, "axis", 1);
+        model_output(&b, "out", SL_FLOAT, "2,?");
+        put_if(&m, "c", b, one_node("Neg", "h"));
+        model_output(&m, "y", SL_FLOAT, "2,?");
+        gives(&m, (const void *[]){x, &c}, (const size_t[]){1, 1},
+              &(struct wanted){{c ? (float[]){0, 1, 1, -1, 2, 0, 0, 1, -3, -4} : (float[]){1, -2, 3, 4}},
+                               {c ? 10 : 4}});
+    }
+}
+END_TEST
+
 START_TEST(wrong_ifs_are_refused) {
     struct model m;
     begin_if(&m);
-    model_node(&m, "Concat", "x,x", "wide");
-    model_attr_int(&m, "axis", 1);
-    put_if(&m, "c", one_node("Neg", "x"), one_node("Neg", "wide"));
-    model_output(&m, "y", SL_FLOAT, "2,2");
+    put_if(&m, "c", one_node("Neg", "x"), one_node("Neg", "w"));
+    model_output(&m, "y", SL_FLOAT, "?,?");
     refuses(&m, "cannot plan node 'y' (operator 'If') of model");
     begin_if(&m);
-    model_node(&m, "Concat", "x,x", "wide");
-    model_attr_int(&m, "axis", 1);
-    put_if(&m, "c", one_node("Neg", "x"), one_node("Neg", "wide"));
-    model_output(&m, "y", SL_FLOAT, "2,2");
-    refuses(&m, "output 0 is float [2, 2] in one branch and float [2, 4] in the other");
+    put_if(&m, "c", one_node("Neg", "x"), one_node("Neg", "w"));
+    model_output(&m, "y", SL_FLOAT, "?,?");
+    refuses(&m, "output 0 is float [2, 2] in one branch and float [2] in the other");
     begin_if(&m);
     put_if(&m, "x", one_node("Neg", "x"), one_node("Abs", "x"));
     model_output(&m, "y", SL_FLOAT, "2,2");
@@ -493,6 +512,7 @@ int main(void) {
     tcase_set_timeout(t, 120);
     tcase_add_test(t, an_if_takes_one_branch);
     tcase_add_test(t, a_known_if_is_its_branch);
+    tcase_add_test(t, an_if_may_vary_in_size);
     tcase_add_test(t, wrong_ifs_are_refused);
     tcase_add_test(t, a_loop_counts);
     tcase_add_test(t, a_known_loop_is_unrolled);

@@ -107,6 +107,7 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
         bind_call(plan, i, f->values, slots, &f->calls[i]);
         f->calls[i].state = p->steps[i].state;
         f->calls[i].scratch = f->scratch;
+        f->calls[i].failed = &f->error;
         f->calls[i].text = f->text + plan->steps[i].text_offset;
         slots += plan->steps[i].in_count + plan->steps[i].out_count;
     }
