@@ -213,9 +213,33 @@ static sl_status add_trip(struct unroll *u, size_t trip, size_t carried, int *ne
     return SL_OK;
 }
 
+/* How often a Loop goes round whose condition is known all along, but which is too large to stay unrolled: a
+ * counter, as TensorFlow's while loops have it. That becomes its trip count, which bounds what it gathers.
+ * The trips are inferred one after the other, and only what they carry is kept. */
+static sl_status count_trips(struct unroll *u, size_t at, size_t carried, sl_error *err) {
+    struct work *w = u->w;
+    size_t first = w->node_count, added = w->added_count, trips = 0;
+    int next = 1;
+    sl_status st = SL_OK;
+    for (size_t i = 0; i < carried; i++)
+        u->in[2 + i] = u->node.in[2 + i];
+    for (; st == SL_OK && next == 1 && trips < MOST_TRIPS; trips++) {
+        st = add_trip(u, trips, carried, &next, err);
+        w->node_count = first;
+        w->added_count = added;
+    }
+    if (st != SL_OK || next != 0)
+        return st;
+    uint32_t count = add_constant(w, SL_INT64, 0, (int64_t)trips);
+    if (count == GRAPH_NONE)
+        return work_out_of_memory(err);
+    w->nodes[at].in[0] = count;
+    return SL_OK;
+}
+
 /* `most`: the trip count, or how many may be tried where the condition alone ends it. */
-static sl_status unroll_loop(struct unroll *u, size_t carried, size_t most, bool counted, bool *done,
-                             sl_error *err) {
+static sl_status unroll_loop(struct unroll *u, size_t at, size_t carried, size_t most, bool counted,
+                             bool *done, sl_error *err) {
     size_t first = u->w->node_count, trips = 0, gathered = u->body->output_count - 1 - carried;
     int next = 1;
     sl_status st = SL_OK;
@@ -229,7 +253,7 @@ static sl_status unroll_loop(struct unroll *u, size_t carried, size_t most, bool
         return st;
     if (next < 0 || (next == 1 && !(counted && trips == most))) {
         abandon(u->w, first);
-        return SL_OK;
+        return next == 1 && !counted ? count_trips(u, at, carried, err) : SL_OK;
     }
     for (size_t i = 0; i < gathered; i++) /* closer together, as there are fewer trips than there might be */
         memmove(u->gathered + i * trips, u->gathered + i * most, trips * sizeof *u->gathered);
@@ -242,7 +266,7 @@ static sl_status unroll_loop(struct unroll *u, size_t carried, size_t most, bool
     return st;
 }
 
-static sl_status try_loop(struct unroll *u, bool *done, sl_error *err) {
+static sl_status try_loop(struct unroll *u, size_t at, bool *done, sl_error *err) {
     const struct attr *attr = find_graph(&u->node, "body");
     const struct graph *g = attr ? attr->graph : NULL;
     if (!g)
@@ -259,7 +283,7 @@ static sl_status try_loop(struct unroll *u, bool *done, sl_error *err) {
         return SL_OK;
     int64_t most = count ? *(const int64_t *)count->data : INT64_MAX;
     bool counted = most <= MOST_TRIPS;
-    if (most < 1 || !is_small(u, g, counted ? (uint64_t)most : 1))
+    if (most < 1 || (counted && !is_small(u, g, (uint64_t)most)))
         return SL_OK;
     most = counted ? most : MOST_TRIPS;
     for (size_t i = 0; i < carried; i++)
@@ -269,7 +293,9 @@ static sl_status try_loop(struct unroll *u, bool *done, sl_error *err) {
         return work_out_of_memory(err);
     for (size_t i = 0; i < carried; i++)
         u->in[2 + i] = u->node.in[2 + i];
-    return unroll_loop(u, carried, (size_t)most, counted, done, err);
+    if (!is_small(u, g, 1))
+        return count_trips(u, at, carried, err);
+    return unroll_loop(u, at, carried, (size_t)most, counted, done, err);
 }
 
 static int64_t node_int(const struct work_node *node, const char *name, size_t i, int64_t fallback) {
@@ -363,7 +389,7 @@ sl_status work_unroll(struct work *w, size_t at, sl_error *err) {
     const char *name = u.node.op->name;
     bool done = false;
     sl_status st = !strcmp(name, "If")     ? take_branch(&u, &done, err)
-                   : !strcmp(name, "Loop") ? try_loop(&u, &done, err)
+                   : !strcmp(name, "Loop") ? try_loop(&u, at, &done, err)
                                            : try_scan(&u, &done, err);
     end(&u);
     if (done)

@@ -33,7 +33,7 @@ def size_of(name, port, dim, batch):
         return batch
     if rank == 4:
         return 3 if dim == 1 else 48 if "rec" in name and dim == 2 else 320 if "nudenet" in name else 96
-    return (SAMPLES if "float" in port.type else TOKENS) if rank == 2 else 64
+    return (SAMPLES if "float" in port.type and "nakdimon" not in name else TOKENS) if rank == 2 else 64
 
 
 def value_of(name, port, batch):

@@ -379,6 +379,49 @@ START_TEST(iterations_may_differ) {
 }
 END_TEST
 
+/* A while loop with a counter of its own, as TensorFlow writes it. Where it is too large to be unrolled its
+ * trips are counted when the plan is made, and bound what it gathers. */
+START_TEST(a_while_loop_is_counted) {
+    static float rows[2 * 900];
+    static const int64_t zero = 0, one = 1, turns[] = {5, 900};
+    static const uint8_t yes = 1;
+    for (size_t k = 0; k < 2; k++) {
+        struct model m, b = inner();
+        float y[2] = {1, 2};
+        model_input(&b, "turn", SL_INT64, "");
+        model_input(&b, "again", SL_BOOL, "");
+        model_input(&b, "i", SL_INT64, "");
+        model_input(&b, "h", SL_FLOAT, "2");
+        model_ints(&b, "one", "", &one);
+        model_ints(&b, "most", "", &turns[k]);
+        model_node(&b, "Add", "i,one", "j");
+        model_node(&b, "Less", "j,most", "more");
+        model_node(&b, "Add", "h,x", "a");
+        model_node(&b, "Neg", "a", "c");
+        model_node(&b, "Sub", "c,x", "d");
+        model_output(&b, "more", SL_BOOL, "");
+        model_output(&b, "j", SL_INT64, "");
+        model_output(&b, "d", SL_FLOAT, "2");
+        model_output(&b, "a", SL_FLOAT, "2");
+        model_begin(&m);
+        model_input(&m, "x", SL_FLOAT, "2");
+        model_ints(&m, "zero", "", &zero);
+        model_constant(&m, "yes", SL_BOOL, "", &yes, 1);
+        model_node(&m, "Loop", ",yes,zero,x", "i,y,rows");
+        model_attr_graph(&m, "body", &b);
+        model_output(&m, "y", SL_FLOAT, "2");
+        model_output(&m, "rows", SL_FLOAT, "?,2");
+        for (int64_t i = 0; i < turns[k]; i++)
+            for (int c = 0; c < 2; c++) {
+                rows[2 * i + c] = y[c] + loop_x[c];
+                y[c] = -rows[2 * i + c] - loop_x[c];
+            }
+        gives(&m, (const void *[]){loop_x}, (const size_t[]){k, 1},
+              &(struct wanted){{y, rows}, {2, 2 * (size_t)turns[k]}});
+    }
+}
+END_TEST
+
 START_TEST(wrong_loops_are_refused) {
     struct model m, b;
     put_loop(&m, "count,,x", true, "again");
@@ -515,6 +558,7 @@ int main(void) {
     tcase_add_test(t, an_if_may_vary_in_size);
     tcase_add_test(t, wrong_ifs_are_refused);
     tcase_add_test(t, a_loop_counts);
+    tcase_add_test(t, a_while_loop_is_counted);
     tcase_add_test(t, a_known_loop_is_unrolled);
     tcase_add_test(t, a_loop_may_end_early);
     tcase_add_test(t, iterations_may_differ);
