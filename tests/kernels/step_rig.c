@@ -15,6 +15,7 @@ struct rig {
     const struct plan *plan;
     struct arena arena;
     enum k_type real;
+    bool last, *lies_last; /* [value_count] */
     bool rows;             /* all rows of an output must be the same */
     void **device, **want; /* [value_count]: of the step's values; what the reference made of its outputs */
     void *tables[64];
@@ -32,6 +33,16 @@ static enum k_type type_of(const struct rig *r, sl_dtype dtype) {
 static enum k_type rig_type(void *self, uint32_t value) {
     const struct rig *r = self;
     return type_of(r, r->plan->values[value].tensor.dtype);
+}
+
+static bool rig_is_last(void *self, uint32_t value) {
+    const struct rig *r = self;
+    return r->lies_last[value];
+}
+
+static bool rig_make_last(void *self, uint32_t value) {
+    struct rig *r = self;
+    return r->lies_last[value] = r->last && r->plan->values[value].tensor.rank >= 3;
 }
 
 static const void *rig_table(void *self, const void *table, size_t nbytes) {
@@ -66,6 +77,23 @@ static void convert(enum k_type real, const sl_tensor *t, void *host, void *devi
 
 static size_t device_nbytes(const struct rig *r, const sl_tensor *t) {
     return t->dtype == SL_FLOAT && r->real != K_F32 ? rule_nbytes(t) / 2 : rule_nbytes(t);
+}
+
+/* Turns a value on the device between row-major and channels-last. */
+static void turn(const struct rig *r, uint32_t v, void *device, bool to_last) {
+    const sl_tensor *t = &r->plan->values[v].tensor;
+    int64_t channels = r->lies_last[v] ? t->dims[1] : 1,
+            points = r->lies_last[v] ? rule_product(t, 2, t->rank) : 1;
+    int64_t count = rule_count(t);
+    size_t nbytes = count ? device_nbytes(r, t) / (size_t)count : 0;
+    char *copy = malloc(device_nbytes(r, t) + 1);
+    memcpy(copy, device, device_nbytes(r, t));
+    for (int64_t i = 0; r->lies_last[v] && i < count; i++) {
+        int64_t c = i / points % channels, at = (i / points / channels * points + i % points) * channels + c;
+        memcpy((char *)device + (size_t)(to_last ? at : i) * nbytes,
+               copy + (size_t)(to_last ? i : at) * nbytes, nbytes);
+    }
+    free(copy);
 }
 
 /* The step as the reference sees it; inputs are rounded to the program's type first. */
@@ -118,6 +146,7 @@ static void fill_device(struct rig *r, const struct plan_step *s, void **values)
         if (i >= s->in_count)
             continue;
         convert(r->real, t, values[v], r->device[v], false);
+        turn(r, v, r->device[v], true);
         simt_written(r->device[v], nbytes);
     }
 }
@@ -145,6 +174,7 @@ static bool compare(struct rig *r, const struct plan_step *s, char *why, size_t 
         struct difference d;
         want.data = r->want[s->out[i]];
         got.data = arena_alloc(&r->arena, 1, rule_nbytes(&got) + 16);
+        turn(r, s->out[i], r->device[s->out[i]], false);
         convert(r->real, &got, got.data, r->device[s->out[i]], true);
         difference_measure(&got, &want, tolerance_of(r, got.dtype), &d);
         if (r->rows && !same_rows(r, &got, r->device[s->out[i]])) {
@@ -187,22 +217,28 @@ static enum step_result run_order(struct rig *r, const struct plan_step *s, cons
 }
 
 enum step_result step_check(const struct plan *plan, size_t index, void **values, enum k_type real, bool rows,
-                            char *why, size_t why_nbytes) {
+                            bool last, char *why, size_t why_nbytes) {
     static const enum simt_order orders[] = {SIMT_FORWARD, SIMT_REVERSE, SIMT_RANDOM};
     const struct plan_step *s = &plan->steps[index];
     struct rig *r = calloc(1, sizeof *r);
-    struct bound_host host = {.self = r, .type = rig_type, .table = rig_table};
+    struct bound_host host = {
+        .self = r, .type = rig_type, .table = rig_table, .is_last = rig_is_last, .make_last = rig_make_last};
     struct cuda_bound *chain;
     const char *kernel;
     enum step_result result = STEP_REFUSED;
     *r = (struct rig){.plan = plan,
                       .real = real,
                       .rows = rows,
+                      .last = last,
+                      .lies_last = calloc(plan->value_count + 1, sizeof *r->lies_last),
                       .device = calloc(plan->value_count + 1, sizeof *r->device),
                       .want = calloc(plan->value_count + 1, sizeof *r->want)};
     arena_init(&r->arena);
     host.arena = &r->arena;
     run_reference(r, s, values);
+    for (size_t i = 0; last && bound_knows_last(s->op) && i < s->in_count; i++)
+        if (s->in[i] != PLAN_NONE && plan->values[s->in[i]].place != PLAN_CONST)
+            (void)rig_make_last(r, s->in[i]);
     if (bound_step(&host, plan, index, &chain, &kernel, why, why_nbytes)) {
         result = STEP_SAME;
         for (int i = 0; i < 3 && result == STEP_SAME; i++)
@@ -216,6 +252,7 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
     arena_clear(&r->arena);
     free(r->device);
     free(r->want);
+    free(r->lies_last);
     free(r);
     return result;
 }

@@ -13,10 +13,11 @@ enum step_result { STEP_SAME, STEP_DIFFERS, STEP_REFUSED };
 /* Runs step `index` of the plan in all orders of lanes; values[v] is where
  * value v lies on the host, in its own dtype: the step's inputs are there, and after the call its outputs, as
  * the reference computed them. `real`: the type of the program's floats. `rows`: all rows of its inputs are
- * the same, and so must be all rows of its outputs, bit for bit. `why` says what differs, or why it was
+ * the same, and so must be all rows of its outputs, bit for bit. `last`: images lie channels-last where
+ * the operator knows of it. `why` says what differs, or why it was
  * refused. */
 enum step_result step_check(const struct plan *plan, size_t index, void **values, enum k_type real, bool rows,
-                            char *why, size_t why_nbytes);
+                            bool last, char *why, size_t why_nbytes);
 
 /* An operator written as text, in f32, f16 and bf16, or the test fails:
  *
@@ -26,7 +27,7 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
  * Inputs: dtype and dims, a `c` before those known when the model is loaded, "%n" behind integers for 0 ...
  * n-1, "+" behind floats for positive ones, a list in braces for a constant, - for one left out. "#out" says
  * how many outputs there are, "#rows" that all rows of the inputs are the same and so must be all rows of the
- * outputs, bit for bit, "#f32" that f16 and bf16 are left out. */
+ * outputs, bit for bit, "#f32" that f16 and bf16 are left out, "#last" that images lie channels-last. */
 void step_text(const char *op, const char *attrs, const char *inputs);
 /* The same, which must be refused, with `text` in the reason. */
 void step_text_refused(const char *op, const char *attrs, const char *inputs, const char *text);

@@ -22,7 +22,7 @@ struct text_step {
     struct plan_step step;
     struct plan plan;
     size_t outs;
-    bool rows, single; /* #rows, #f32 */
+    bool rows, single, last; /* #rows, #f32, #last */
 };
 
 static uint32_t random_bits = 1;
@@ -75,6 +75,8 @@ static void read_attrs(struct text_step *t, const char *text) {
             t->rows = true;
         if (!strcmp(word, "#f32"))
             t->single = true;
+        if (!strcmp(word, "#last"))
+            t->last = true;
         if (!value)
             continue;
         *value++ = 0;
@@ -233,7 +235,7 @@ static void clear_step(struct text_step *t) {
 }
 
 static enum step_result check(struct text_step *t, enum k_type real, char *why, size_t why_nbytes) {
-    return step_check(&t->plan, 0, t->data, real, t->rows, why, why_nbytes);
+    return step_check(&t->plan, 0, t->data, real, t->rows, t->last, why, why_nbytes);
 }
 
 void step_text(const char *op, const char *attrs, const char *inputs) {

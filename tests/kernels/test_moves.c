@@ -26,6 +26,13 @@ START_TEST(copies) {
     step_text("DepthToSpace", "blocksize=2", "f:2,8,3,4");
     step_text("DepthToSpace", "blocksize=2 mode='CRD'", "f:2,8,3,4");
     step_text("SpaceToDepth", "blocksize=2", "f:2,3,4,6");
+    step_text("Transpose", "perm=[0,2,3,1] #last", "f:2,12,3,5");
+    step_text("Transpose", "perm=[1,0,3,2] #last", "f:2,12,3,5");
+    step_text("Slice", "#last", "f:2,12,6,5 i64{1,5,4} i64{9,0,5} i64{1,2,3} i64{2,-2,1}");
+    step_text("Concat", "axis=1 #last", "f:2,8,3,2 f:2,1,3,2 f:2,5,3,2");
+    step_text("Concat", "axis=2 #last", "f:2,8,3,2 f:2,8,1,2");
+    step_text("Split", "axis=1 #out=2 #last", "f:2,12,3,4 i64{8,4}");
+    step_text("Expand", "#last", "f:2,3,1,4 i64{2,3,5,4}");
     step_text("Reshape", "", "f:2,12 i64{4,6}");
     step_text("Identity", "", "b:33");
 }
@@ -40,6 +47,8 @@ START_TEST(pads) {
         step_text("Pad", attrs, "f:7 i64{-2,4}");
     }
     step_text("Pad", "", "f:3,4 i64{1,1,1,1} f{2.5}");
+    step_text("Pad", "#last mode='reflect'", "f:2,3,4,5 i64{0,0,1,2,0,0,2,1}");
+    step_text("Pad", "#last", "f:2,3,4 i64{0,1,2,1,0,-1}");
     step_text("Pad", "", "u8:3,4 i64{1,1,0,2} u8{7}");
     step_text("Pad@10", "pads=[0,1,0,2] value=-1.5f", "f:3,4");
     step_text_refused("Pad", "", "f:3,4 i64{1,1,1,1} f:1", "known when the model is loaded");
@@ -101,6 +110,9 @@ START_TEST(pools) {
     step_text("AveragePool",
               "kernel_shape=[3,3] pads=[1,1,1,1] count_include_pad=1 ceil_mode=1 strides=[2,2]", "f:1,2,8,8");
     step_text("AveragePool", "kernel_shape=[2,2,2] auto_pad='SAME_UPPER'", "f:1,2,5,4,3");
+    step_text("MaxPool", "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] #last", "f:2,3,9,8");
+    step_text("AveragePool", "kernel_shape=[3,3] pads=[1,1,0,1] #last #rows", "f:2,16,7,7");
+    step_text_refused("MaxPool", "kernel_shape=[2,2] #out=2 #last", "f:2,3,9,8", "lies otherwise");
     step_text("LpPool", "kernel_shape=[2,2] p=2", "f:1,2,5,4");
     step_text("LpPool", "kernel_shape=[2] p=3", "f:1,2,7+");
 }
@@ -117,6 +129,8 @@ START_TEST(resizes) {
               "mode='linear' coordinate_transformation_mode='tf_crop_and_resize' extrapolation_value=9f",
               "f:5,6 f{-0.5,0.2,1.2,0.9} - i64{4,4}");
     step_text("Resize", "mode='linear'", "f:2,4,3,5 - f{1,2,2,2}");
+    step_text("Resize", "mode='linear' #last", "f:1,3,5,6 - f{1,1,2,1.5}");
+    step_text("Resize", "mode='nearest' #last", "f:2,8,5,6 - f{1,1,1,2}");
     step_text("Upsample@9", "mode='nearest'", "f:1,2,3,4 f{1,1,2,3}");
 }
 END_TEST
@@ -148,6 +162,9 @@ START_TEST(levels) {
               "b:3,1 u8:3,5 f{0.1} u8{100} u8:5 f{0.2} u8{3} f{0.15} u8{50}");
     step_text("com.microsoft:QLinearConcat", "axis=1",
               "f{0.15} u8{50} u8:3,2 f{0.1} u8{100} u8:3,5 f{0.2} u8{3}");
+    step_text("com.microsoft:QLinearAdd", "#last",
+              "u8:2,8,3,4 f{0.1} u8{3} u8:2,8,3,4 f{0.2} u8{5} f{0.3} u8{7}");
+    step_text("com.microsoft:QLinearGlobalAveragePool", "#last", "u8:3,4,7,7 f{0.1} u8{100} f{0.07} u8{90}");
     step_text("com.microsoft:QLinearGlobalAveragePool", "#rows", "u8:3,4,7,7 f{0.1} u8{100} f{0.07} u8{90}");
     step_text("com.microsoft:QLinearReduceMean", "axes=[0,-1]", "i8:5,3,9 f{0.1} i8{-4} f{0.07} i8{9}");
     step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:700");

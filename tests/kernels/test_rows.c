@@ -41,6 +41,9 @@ START_TEST(broadcasts) {
                                          "f:2,3,5 f:3,1",      "f:4,1,6 f:1,5,1",       "f:2,3,4,5 f:4,1",
                                          "f:8,1 f:8,24",       "f:2,1,4,1,8 f:3,1,2,1", "f:5,7 f:5,7",
                                          "f:2,8,8,8 f:1,8,1,1"};
+    static const char *const images[] = {"f:2,8,3,4 f:2,8,3,4", "f:2,8,3,4 cf:8,1,1", "f:2,8,3,4 f:2,8,1,1",
+                                         "f:3,4 f:2,8,3,4",     "f:2,8,3,4 cf:1",     "f:2,16,5 f:2,16,5",
+                                         "f:2,1,3,4 f:2,6,3,1"};
     static const char *const names[] = {"Add", "Mul", "Div", "Max"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
@@ -51,6 +54,12 @@ START_TEST(broadcasts) {
     step_text("Sum", "", "f:8,3,8 f:8,1,8 f:1");
     step_text("Mean", "", "f:2,8 f:8 f:2,8 f:1");
     step_text("Sub", "#rows", "f:6,24 cf:24");
+    for (size_t k = 0; k < sizeof images / sizeof *images; k++) {
+        step_text("Add", "#last", images[k]);
+        step_text("Mul", "#last #rows", images[k]);
+    }
+    step_text("Where", "#last", "b:2,8,3,4 f:2,8,3,4 f:1");
+    step_text("Sum", "#last", "f:2,8,3,4 f:8,1,1 f:2,8,3,4");
 }
 END_TEST
 
@@ -130,6 +139,7 @@ START_TEST(norms_of_images) {
     step_text("GroupNormalization@21", "num_groups=2", "f:2,6,5,5 f:6 f:6");
     step_text("GroupNormalization@18", "num_groups=2", "f:2,6,30 f:2 f:2");
     step_text("BatchNormalization", "", "f:2,5,4,3 cf:5 cf:5 cf:5 cf:5+");
+    step_text("BatchNormalization", "#last", "f:2,5,4,3 cf:5 cf:5 cf:5 cf:5+");
     step_text("BatchNormalization", "epsilon=0.1f", "f:7,5 cf:5 cf:5 cf:5 cf:5+");
     step_text_refused("BatchNormalization", "training_mode=1", "f:7,5 cf:5 cf:5 cf:5 cf:5+", "training_mode");
     step_text("LRN", "size=3 alpha=0.1f beta=0.5f bias=2f", "f:2,7,3,3");
@@ -157,6 +167,9 @@ START_TEST(reductions) {
     step_text("ReduceSum", "#rows", "f:2,3,2048 i64{2}");
     step_text("ReduceMean", "keepdims=0", "f:2,5,4,16 i64{2,3}");
     step_text("GlobalMaxPool", "", "f:2,3,40,30");
+    step_text("GlobalAveragePool", "#rows #last", "f:3,40,7,7");
+    step_text("ReduceMean", "#last keepdims=0", "f:2,5,3,4 i64{2,3}");
+    step_text("ReduceMax", "#last", "f:2,5,3,4 i64{1}");
     step_text("GlobalLpPool", "", "f:2,3,5");
 }
 END_TEST

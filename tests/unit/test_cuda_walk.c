@@ -37,19 +37,27 @@ START_TEST(joins_what_all_take_as_one) {
     struct k_walk k;
     sl_tensor y = shape(4, (int64_t[]){2, 3, 4, 5}), bias = shape(1, (int64_t[]){5});
     sl_tensor channels = shape(3, (int64_t[]){3, 1, 1}), one = shape(0, NULL);
-    const sl_tensor *same[] = {&y, &y, &one}, *row[] = {&y, &bias}, *channel[] = {&y, &channels};
-    walk_over(&w, &y, same, 3);
+    struct walk_value image = {&y, false}, turned = {&y, true};
+    struct walk_value same[] = {image, image, {&one, false}}, row[] = {image, {&bias, false}};
+    struct walk_value channel[] = {image, {&channels, false}},
+                      last[] = {turned, turned, {&channels, false}, image};
+    walk_over(&w, image, same, 3);
     ck_assert(walk_make(&w, &k));
     ck_assert_int_eq(k.rank, 1);
     ck_assert_uint_eq(k.count, 120);
     ck_assert(k.steps[0][0] == 1 && k.steps[1][0] == 1 && k.steps[2][0] == 0);
-    walk_over(&w, &y, row, 2);
+    walk_over(&w, image, row, 2);
     ck_assert(walk_make(&w, &k));
     ck_assert(k.rank == 2 && k.dims[0].by == 24 && k.steps[1][0] == 0 && k.steps[1][1] == 1);
-    walk_over(&w, &y, channel, 2);
+    walk_over(&w, image, channel, 2);
     ck_assert(walk_make(&w, &k));
     ck_assert(k.rank == 3 && k.dims[1].by == 3 && k.dims[2].by == 20 && k.steps[1][1] == 1 &&
               k.steps[1][2] == 0);
+    walk_over(&w, turned, last, 4);
+    ck_assert(walk_make(&w, &k)); /* [n, hw, c] */
+    ck_assert(k.rank == 3 && k.dims[1].by == 20 && k.dims[2].by == 3);
+    ck_assert(k.steps[0][2] == 1 && k.steps[1][1] == 3 && k.steps[2][1] == 0 && k.steps[2][2] == 1);
+    ck_assert(k.steps[3][1] == 1 && k.steps[3][2] == 20);
 }
 END_TEST
 

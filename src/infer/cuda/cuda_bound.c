@@ -79,6 +79,23 @@ enum k_type bound_out_type(const struct cuda_match *m, size_t i) {
     return m->host->type(m->host->self, m->step->out[i]);
 }
 
+static bool lies_last(const struct cuda_match *m, uint32_t value) {
+    return m->host->is_last && m->host->is_last(m->host->self, value);
+}
+
+struct walk_value bound_in_value(const struct cuda_match *m, size_t i) {
+    return (struct walk_value){m->call.in[i], lies_last(m, m->step->in[i])};
+}
+
+struct walk_value bound_out_value(const struct cuda_match *m, size_t i) {
+    return (struct walk_value){m->call.out[i], lies_last(m, m->step->out[i])};
+}
+
+void bound_follow(struct cuda_match *m, size_t i, size_t in) {
+    if (bound_in_value(m, in).last && m->call.out[i]->rank == m->call.in[in]->rank && m->host->make_last)
+        (void)m->host->make_last(m->host->self, m->step->out[i]);
+}
+
 bool bound_is_real(enum k_type type) {
     return type == K_F32 || type == K_F16 || type == K_BF16 || type == K_F64;
 }
@@ -247,12 +264,25 @@ static bool check_types(struct cuda_match *m) {
     return true;
 }
 
+/* An operator that knows of no layouts gets none. */
+static bool check_layouts(struct cuda_match *m, const struct bound_operator *known) {
+    for (size_t i = 0; !known->last && i < m->call.in_count; i++)
+        if (m->call.in[i] && lies_last(m, m->step->in[i]))
+            return bound_refuse(m, "input %zu lies channels-last", i);
+    return true;
+}
+
 /* Nothing to compute: all outputs are empty. */
 static bool is_empty(const struct cuda_match *m) {
     for (size_t i = 0; i < m->call.out_count; i++)
         if (m->call.out[i] && rule_count(m->call.out[i]))
             return false;
     return true;
+}
+
+bool bound_knows_last(const struct op *op) {
+    const struct bound_operator *known = find(op);
+    return known && known->last;
 }
 
 bool bound_step(const struct bound_host *host, const struct plan *plan, size_t index,
@@ -264,7 +294,8 @@ bool bound_step(const struct bound_host *host, const struct plan *plan, size_t i
         return bound_refuse(&m, "there is no kernel for it");
     if (m.step->dynamic)
         return bound_refuse(&m, "sizes that depend on the data");
-    if (!bind_call(&m) || !check_types(&m) || (!is_empty(&m) && !known->match(&m, known->detail)))
+    if (!bind_call(&m) || !check_types(&m) || !check_layouts(&m, known) ||
+        (!is_empty(&m) && !known->match(&m, known->detail)))
         return false;
     *chain = m.first;
     *kernel = known->name;

@@ -22,6 +22,11 @@ struct bound_host {
     void *self;
     /* The type in which a value lies on the device. */
     enum k_type (*type)(void *self, uint32_t value);
+    /* Whether a value is an image that lies channels-last, and whether an output may from now on (asked once,
+     * before its launches are made). Both NULL: everything is row-major. A step whose operator does not know
+     * of it (bound_knows_last) is matched only when all its inputs are row-major. */
+    bool (*is_last)(void *self, uint32_t value);
+    bool (*make_last)(void *self, uint32_t value);
     /* Memory of the program, zeroed. */
     struct arena *arena;
     /* Copies a table to the device for as long as the program lives; NULL: out of memory. */
@@ -43,6 +48,7 @@ struct bound_operator {
     const char *domain, *name;
     bool (*match)(struct cuda_match *m, int detail);
     int detail;
+    bool last; /* knows of images that lie channels-last */
 };
 
 /* A family: an array of operators, ended by one without a name. */
@@ -54,7 +60,9 @@ extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], 
  * `why` says why not. */
 bool bound_step(const struct bound_host *host, const struct plan *plan, size_t index,
                 struct cuda_bound **chain, const char **kernel, char *why, size_t why_nbytes);
-/* Launches them; `address` says where a value of the plan lies in `frame`. Returns 0 or the cudaError. */
+bool bound_knows_last(const struct op *op);
+/* Launches them; `address` says where a value of the plan lies in `frame`, at a
+ * multiple of 16 bytes. Returns 0 or the cudaError. */
 int bound_run(const struct cuda_bound *chain, const void *(*address)(const void *frame, uint32_t value),
               const void *frame, k_stream stream);
 
@@ -70,6 +78,11 @@ enum k_type bound_in_type(const struct cuda_match *m, size_t i);
 enum k_type bound_out_type(const struct cuda_match *m, size_t i);
 bool bound_is_real(enum k_type type);
 size_t bound_type_nbytes(enum k_type type);
+/* The same as they lie in memory. */
+struct walk_value bound_in_value(const struct cuda_match *m, size_t i);
+struct walk_value bound_out_value(const struct cuda_match *m, size_t i);
+/* Lets output i lie as input `in` does, where it may. */
+void bound_follow(struct cuda_match *m, size_t i, size_t in);
 /* An input known when the model is loaded, or NULL. */
 const sl_tensor *bound_const(const struct cuda_match *m, size_t i);
 

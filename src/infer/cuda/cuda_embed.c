@@ -52,5 +52,5 @@ static bool match_embed(struct cuda_match *m, int detail) {
            (!bound_has_in(m, IN_MASK) || bound_in(m, b, AT(k_count_mask, mask), IN_MASK, 0));
 }
 
-const struct bound_operator bound_embed[] = {{"com.microsoft", "EmbedLayerNormalization", match_embed, 0},
-                                             {NULL, NULL, NULL, 0}};
+const struct bound_operator bound_embed[] = {
+    {"com.microsoft", "EmbedLayerNormalization", match_embed, 0, false}, {NULL, NULL, NULL, 0, false}};

@@ -120,11 +120,11 @@ static bool match_linear(struct cuda_match *m, int classes) {
 }
 
 const struct bound_operator bound_features[] = {
-    {"ai.onnx.ml", "Scaler", match_feature, K_FEATURE_SCALE},
-    {"ai.onnx.ml", "Imputer", match_feature, K_FEATURE_IMPUTE},
-    {"ai.onnx.ml", "Binarizer", match_feature, K_FEATURE_BINARIZE},
-    {"ai.onnx.ml", "ArrayFeatureExtractor", match_extractor, 0},
-    {"ai.onnx.ml", "Normalizer", match_normalizer, 0},
-    {"ai.onnx.ml", "LinearClassifier", match_linear, 1},
-    {"ai.onnx.ml", "LinearRegressor", match_linear, 0},
-    {NULL, NULL, NULL, 0}};
+    {"ai.onnx.ml", "Scaler", match_feature, K_FEATURE_SCALE, false},
+    {"ai.onnx.ml", "Imputer", match_feature, K_FEATURE_IMPUTE, false},
+    {"ai.onnx.ml", "Binarizer", match_feature, K_FEATURE_BINARIZE, false},
+    {"ai.onnx.ml", "ArrayFeatureExtractor", match_extractor, 0, false},
+    {"ai.onnx.ml", "Normalizer", match_normalizer, 0, false},
+    {"ai.onnx.ml", "LinearClassifier", match_linear, 1, false},
+    {"ai.onnx.ml", "LinearRegressor", match_linear, 0, false},
+    {NULL, NULL, NULL, 0, false}};

@@ -162,11 +162,11 @@ static bool match_scatter_elements(struct cuda_match *m, int detail) {
            bound_out(m, b, AT(k_scatter_elements, y), 0, 0);
 }
 
-const struct bound_operator bound_gather[] = {{"", "Gather", match_gather, 0},
-                                              {"", "GatherElements", match_gather_elements, 0},
-                                              {"", "GatherND", match_gather_nd, 0},
-                                              {"com.microsoft", "GatherND", match_gather_nd, 0},
-                                              {"", "ScatterND", match_scatter_nd, 0},
-                                              {"", "Scatter", match_scatter_elements, 0},
-                                              {"", "ScatterElements", match_scatter_elements, 0},
-                                              {NULL, NULL, NULL, 0}};
+const struct bound_operator bound_gather[] = {{"", "Gather", match_gather, 0, false},
+                                              {"", "GatherElements", match_gather_elements, 0, false},
+                                              {"", "GatherND", match_gather_nd, 0, false},
+                                              {"com.microsoft", "GatherND", match_gather_nd, 0, false},
+                                              {"", "ScatterND", match_scatter_nd, 0, false},
+                                              {"", "Scatter", match_scatter_elements, 0, false},
+                                              {"", "ScatterElements", match_scatter_elements, 0, false},
+                                              {NULL, NULL, NULL, 0, false}};

@@ -23,11 +23,16 @@ static bool match_pool(struct cuda_match *m, int kind) {
         return bound_refuse(m, "its window");
     if (!few_elements(m))
         return false;
+    if (!bound_has_out(m, 1)) /* the second output counts positions of plain images */
+        bound_follow(m, 0, 0);
+    bool last = bound_in_value(m, 0).last;
+    if (last != bound_out_value(m, 0).last)
+        return bound_refuse(m, "an output that lies otherwise than its input");
     struct k_pool p = {.x_type = bound_in_type(m, 0),
                        .y_type = bound_out_type(m, 0),
                        .kind = (enum k_pool_kind)kind,
                        .total = (uint32_t)rule_count(call->out[0]),
-                       .inner = k_divide_by(1),
+                       .inner = k_divide_by(last ? (uint32_t)call->in[0]->dims[1] : 1),
                        .p = (int32_t)op_attr_int(call, "p", 2),
                        .padded = op_attr_int(call, "count_include_pad", 0) != 0,
                        .column_major = op_attr_int(call, "storage_order", 0) != 0,
@@ -100,6 +105,8 @@ static bool match_resize(struct cuda_match *m, int detail) {
     if (!prepared || !few_elements(m))
         return false;
     const struct resize_tables *t = prepared->state;
+    bound_follow(m, 0, 0);
+    const bool image = bound_in_value(m, 0).last; /* channels-last: they are inside all other dims */
     int first = t->rank, last = -1;
     for (int d = 0; d < t->rank; d++)
         if (is_touched(&t->axis[d])) {
@@ -108,15 +115,18 @@ static bool match_resize(struct cuda_match *m, int detail) {
         }
     first = last < 0 ? 0 : first;
     last = last < 0 ? 0 : last;
+    if (image != bound_out_value(m, 0).last || (image && first < 2))
+        return bound_refuse(m, "an output that lies otherwise than its input, or channels that are resized");
     if (last - first >= 3)
         return bound_refuse(m, "axes %d to %d at once", first, last);
     if (type != K_F32 && type != K_F16 && type != K_BF16 && type != K_U8 && type != K_I8)
         return bound_refuse(m, "dtype '%s'", sl_dtype_name(x->dtype));
-    struct k_resize r = {.x_type = type,
-                         .y_type = bound_out_type(m, 0),
-                         .total = (uint32_t)rule_count(y),
-                         .inner = k_divide_by((uint32_t)rule_product(x, last + 1, x->rank)),
-                         .outside = (float)t->outside};
+    struct k_resize r = {
+        .x_type = type,
+        .y_type = bound_out_type(m, 0),
+        .total = (uint32_t)rule_count(y),
+        .inner = k_divide_by((uint32_t)(rule_product(x, last + 1, x->rank) * (image ? x->dims[1] : 1))),
+        .outside = (float)t->outside};
     int shift = 2 - last; /* axes first ... last are the kernel's last ones */
     for (int d = 0; d < 3; d++) {
         const struct resize_axis *axis = d - shift >= first && d - shift <= last ? &t->axis[d - shift] : NULL;
@@ -132,10 +142,10 @@ static bool match_resize(struct cuda_match *m, int detail) {
     return ok;
 }
 
-const struct bound_operator bound_images[] = {{"", "MaxPool", match_pool, K_POOL_MAX},
-                                              {"", "AveragePool", match_pool, K_POOL_AVERAGE},
-                                              {"", "LpPool", match_pool, K_POOL_LP},
-                                              {"", "LRN", match_lrn, 0},
-                                              {"", "Resize", match_resize, 0},
-                                              {"", "Upsample", match_resize, 0},
-                                              {NULL, NULL, NULL, 0}};
+const struct bound_operator bound_images[] = {{"", "MaxPool", match_pool, K_POOL_MAX, true},
+                                              {"", "AveragePool", match_pool, K_POOL_AVERAGE, true},
+                                              {"", "LpPool", match_pool, K_POOL_LP, true},
+                                              {"", "LRN", match_lrn, 0, false},
+                                              {"", "Resize", match_resize, 0, true},
+                                              {"", "Upsample", match_resize, 0, true},
+                                              {NULL, NULL, NULL, 0, false}};

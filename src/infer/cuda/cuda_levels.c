@@ -55,19 +55,21 @@ static bool match_quantize(struct cuda_match *m, int back) {
 /* Input k and its scale and zero are inputs 3 k ...; those of y come last. */
 static bool match_level(struct cuda_match *m, int op) {
     int count = op == K_LEVEL_ADD || op == K_LEVEL_MUL ? 2 : 1;
-    const sl_tensor *operands[3] = {m->call.out[0]};
+    struct walk_value operands[3];
     struct k_level l = {.op = (enum k_level_op)op,
                         .alpha = op_attr_float(&m->call, "alpha", 0.01f),
                         .y_type = bound_out_type(m, 0)};
     struct walk_plan w;
+    bound_follow(m, 0, 0);
+    operands[0] = bound_out_value(m, 0);
     for (int k = 0; k < count; k++) {
-        operands[k + 1] = m->call.in[3 * k];
+        operands[k + 1] = bound_in_value(m, (size_t)(3 * k));
         l.in_type[k] = bound_in_type(m, (size_t)(3 * k));
         l.scale_type[k] = bound_in_type(m, (size_t)(3 * k + 1));
     }
     size_t last = (size_t)(3 * count);
     l.scale_type[2] = bound_in_type(m, last);
-    walk_over(&w, m->call.out[0], operands, count + 1);
+    walk_over(&w, operands[0], operands, count + 1);
     if (!bound_walk(m, &w, &l.walk))
         return false;
     struct cuda_bound *b = bound_add(m, launch_level, &l, sizeof l);
@@ -93,14 +95,15 @@ static bool bind_level(struct cuda_match *m, struct cuda_bound *b, size_t in, si
 }
 
 static bool match_level_where(struct cuda_match *m, int detail) {
-    const sl_tensor *y = m->call.out[0], *operands[] = {y, m->call.in[1], m->call.in[4], m->call.in[0]};
+    const struct walk_value operands[] = {bound_out_value(m, 0), bound_in_value(m, 1), bound_in_value(m, 4),
+                                          bound_in_value(m, 0)};
     struct k_level l = {.op = K_LEVEL_WHERE,
                         .in_type = {bound_in_type(m, 1), bound_in_type(m, 4)},
                         .scale_type = {bound_in_type(m, 2), bound_in_type(m, 5), bound_in_type(m, 7)},
                         .y_type = bound_out_type(m, 0)};
     struct walk_plan w;
     (void)detail;
-    walk_over(&w, y, operands, 4);
+    walk_over(&w, operands[0], operands, 4);
     if (!bound_walk(m, &w, &l.walk))
         return false;
     struct cuda_bound *b = bound_add(m, launch_level, &l, sizeof l);
@@ -143,6 +146,7 @@ static bool match_level_concat(struct cuda_match *m, int detail) {
 /* QLinearGlobalAveragePool (`pool`) and QLinearReduceMean. */
 static bool match_level_mean(struct cuda_match *m, int pool) {
     const sl_tensor *x = m->call.in[0];
+    const struct walk_value image = bound_in_value(m, 0);
     const struct attr *axes = op_attr(&m->call, "axes");
     bool gone[SL_MAX_RANK];
     struct walk_plan stay = {.operands = 2}, go = {.operands = 1};
@@ -157,7 +161,7 @@ static bool match_level_mean(struct cuda_match *m, int pool) {
     if (op_attr_int(&m->call, "channels_last", 0))
         return bound_refuse(m, "channels_last");
     for (int d = 0; d < x->rank; d++) {
-        int64_t step = rule_product(x, d + 1, x->rank);
+        int64_t step = walk_step(image, d);
         y_step /= gone[d] ? 1 : x->dims[d];
         if (gone[d])
             walk_add(&go, x->dims[d], &step);
@@ -188,17 +192,17 @@ static bool match_dynamic(struct cuda_match *m, int detail) {
 }
 
 const struct bound_operator bound_levels[] = {
-    {"", "QuantizeLinear", match_quantize, 0},
-    {"com.microsoft", "QuantizeLinear", match_quantize, 0},
-    {"", "DequantizeLinear", match_quantize, 1},
-    {"com.microsoft", "DequantizeLinear", match_quantize, 1},
-    {"com.microsoft", "QLinearAdd", match_level, K_LEVEL_ADD},
-    {"com.microsoft", "QLinearMul", match_level, K_LEVEL_MUL},
-    {"com.microsoft", "QLinearLeakyRelu", match_level, K_LEVEL_LEAKY_RELU},
-    {"com.microsoft", "QLinearSigmoid", match_level, K_LEVEL_SIGMOID},
-    {"com.microsoft", "QLinearWhere", match_level_where, 0},
-    {"com.microsoft", "QLinearConcat", match_level_concat, 0},
-    {"com.microsoft", "QLinearGlobalAveragePool", match_level_mean, 1},
-    {"com.microsoft", "QLinearReduceMean", match_level_mean, 0},
-    {"", "DynamicQuantizeLinear", match_dynamic, 0},
-    {NULL, NULL, NULL, 0}};
+    {"", "QuantizeLinear", match_quantize, 0, false},
+    {"com.microsoft", "QuantizeLinear", match_quantize, 0, false},
+    {"", "DequantizeLinear", match_quantize, 1, false},
+    {"com.microsoft", "DequantizeLinear", match_quantize, 1, false},
+    {"com.microsoft", "QLinearAdd", match_level, K_LEVEL_ADD, true},
+    {"com.microsoft", "QLinearMul", match_level, K_LEVEL_MUL, true},
+    {"com.microsoft", "QLinearLeakyRelu", match_level, K_LEVEL_LEAKY_RELU, true},
+    {"com.microsoft", "QLinearSigmoid", match_level, K_LEVEL_SIGMOID, true},
+    {"com.microsoft", "QLinearWhere", match_level_where, 0, false},
+    {"com.microsoft", "QLinearConcat", match_level_concat, 0, false},
+    {"com.microsoft", "QLinearGlobalAveragePool", match_level_mean, 1, true},
+    {"com.microsoft", "QLinearReduceMean", match_level_mean, 0, true},
+    {"", "DynamicQuantizeLinear", match_dynamic, 0, false},
+    {NULL, NULL, NULL, 0, false}};

@@ -103,10 +103,6 @@ bool bound_copy(struct cuda_match *m, struct walk_plan *w, size_t in, int64_t x_
     return add_copy(m, w, (int64_t)bound_type_nbytes(type), in, x_offset, out, y_offset);
 }
 
-static int64_t step_at(const sl_tensor *t, int d) {
-    return rule_product(t, d + 1, t->rank);
-}
-
 static bool match_same(struct cuda_match *m, int detail) {
     struct walk_plan w = {.operands = 2};
     (void)detail;
@@ -128,75 +124,84 @@ static bool match_bits(struct cuda_match *m, int detail) {
 
 static bool match_transpose(struct cuda_match *m, int detail) {
     int perm[SL_MAX_RANK];
-    const sl_tensor *x = m->call.in[0], *y = m->call.out[0];
+    const struct walk_value from = bound_in_value(m, 0), to = bound_out_value(m, 0);
+    const sl_tensor *y = m->call.out[0];
     struct walk_plan w = {.operands = 2};
     (void)detail;
     if (move_read_perm(&m->call, perm, NULL) != SL_OK)
         return bound_refuse(m, "its permutation");
     for (int d = 0; d < y->rank; d++)
-        walk_add(&w, y->dims[d], (int64_t[]){step_at(y, d), step_at(x, perm[d])});
+        walk_add(&w, y->dims[d], (int64_t[]){walk_step(to, d), walk_step(from, perm[d])});
     return bound_copy(m, &w, 0, 0, 0, 0);
 }
 
 static bool match_slice(struct cuda_match *m, int detail) {
     struct move_cut cut;
-    const sl_tensor *x = m->call.in[0], *y = m->call.out[0];
+    const sl_tensor *y = m->call.out[0];
     struct walk_plan w = {.operands = 2};
     int64_t first = 0;
     (void)detail;
     if (move_read_cut(&m->call, &cut, NULL) != SL_OK)
         return bound_refuse(m, "bounds that are not known when the model is loaded");
-    for (int d = 0; d < y->rank; d++) {
-        first += cut.start[d] * step_at(x, d);
-        walk_add(&w, y->dims[d], (int64_t[]){step_at(y, d), cut.step[d] * step_at(x, d)});
+    bound_follow(m, 0, 0);
+    const struct walk_value from = bound_in_value(m, 0), to = bound_out_value(m, 0);
+    for (int k = 0; k < y->rank; k++) {
+        int d = walk_dim(to, k);
+        first += cut.start[d] * walk_step(from, d);
+        walk_add(&w, y->dims[d], (int64_t[]){walk_step(to, d), cut.step[d] * walk_step(from, d)});
     }
     return bound_copy(m, &w, 0, first, 0, 0);
 }
 
+/* Output o and input i, one of them a part of the other from position `at` of the axis on. */
+static bool copy_part(struct cuda_match *m, size_t i, size_t o, int axis, int64_t at, bool part_is_input) {
+    const struct walk_value from = bound_in_value(m, i), to = bound_out_value(m, o);
+    const struct walk_value part = part_is_input ? from : to;
+    struct walk_plan w = {.operands = 2};
+    for (int k = 0; k < part.t->rank; k++) {
+        int d = walk_dim(to, k);
+        walk_add(&w, part.t->dims[d], (int64_t[]){walk_step(to, d), walk_step(from, d)});
+    }
+    return bound_copy(m, &w, i, part_is_input ? 0 : at * walk_step(from, axis), o,
+                      part_is_input ? at * walk_step(to, axis) : 0);
+}
+
 static bool match_concat(struct cuda_match *m, int detail) {
-    const sl_tensor *y = m->call.out[0];
-    int64_t first = 0;
+    int64_t at = 0;
     int axis = 0;
     bool ok = true;
     (void)detail;
-    (void)rule_axis(op_attr_int(&m->call, "axis", m->call.opset < 4 ? 1 : 0), y->rank, &axis, NULL);
+    (void)rule_axis(op_attr_int(&m->call, "axis", m->call.opset < 4 ? 1 : 0), m->call.out[0]->rank, &axis,
+                    NULL);
+    bound_follow(m, 0, 0);
     for (size_t i = 0; ok && i < m->call.in_count; i++) {
-        const sl_tensor *x = m->call.in[i];
-        int64_t slab = rule_product(x, axis, x->rank), line = rule_product(y, axis, y->rank);
-        struct walk_plan w = {.operands = 2};
-        walk_add(&w, rule_product(x, 0, axis), (int64_t[]){line, slab});
-        walk_add(&w, slab, (int64_t[]){1, 1});
-        ok = bound_copy(m, &w, i, 0, 0, first);
-        first += slab;
+        ok = copy_part(m, i, 0, axis, at, true);
+        at += m->call.in[i]->dims[axis];
     }
     return ok;
 }
 
 static bool match_split(struct cuda_match *m, int detail) {
-    const sl_tensor *x = m->call.in[0];
+    int64_t at = 0;
     int axis = 0;
-    int64_t first = 0;
     bool ok = true;
     (void)detail;
-    (void)rule_axis(op_attr_int(&m->call, "axis", 0), x->rank, &axis, NULL);
-    int64_t inner = step_at(x, axis), line = x->dims[axis] * inner;
+    (void)rule_axis(op_attr_int(&m->call, "axis", 0), m->call.in[0]->rank, &axis, NULL);
     for (size_t i = 0; ok && i < m->call.out_count; i++) {
-        int64_t slab = move_split_size(&m->call, i, axis) * inner;
-        struct walk_plan w = {.operands = 2};
-        walk_add(&w, rule_product(x, 0, axis), (int64_t[]){slab, line});
-        walk_add(&w, slab, (int64_t[]){1, 1});
-        if (bound_has_out(m, i))
-            ok = bound_copy(m, &w, 0, first, i, 0);
-        first += slab;
+        if (bound_has_out(m, i)) {
+            bound_follow(m, i, 0);
+            ok = copy_part(m, 0, i, axis, at, false);
+        }
+        at += move_split_size(&m->call, i, axis);
     }
     return ok;
 }
 
 static bool match_expand(struct cuda_match *m, int detail) {
     struct walk_plan w;
-    const sl_tensor *both[] = {m->call.out[0], m->call.in[0]};
+    const struct walk_value both[] = {bound_out_value(m, 0), bound_in_value(m, 0)};
     (void)detail;
-    walk_over(&w, m->call.out[0], both, 2);
+    walk_over(&w, both[0], both, 2);
     return bound_copy(m, &w, 0, 0, 0, 0);
 }
 
@@ -206,9 +211,9 @@ static bool match_tile(struct cuda_match *m, int detail) {
     struct walk_plan w = {.operands = 2};
     (void)detail;
     for (int d = 0; d < x->rank; d++) {
-        int64_t step = step_at(y, d), times = x->dims[d] ? y->dims[d] / x->dims[d] : 0;
+        int64_t step = rule_product(y, d + 1, y->rank), times = x->dims[d] ? y->dims[d] / x->dims[d] : 0;
         walk_add(&w, times, (int64_t[]){x->dims[d] * step, 0});
-        walk_add(&w, x->dims[d], (int64_t[]){step, step_at(x, d)});
+        walk_add(&w, x->dims[d], (int64_t[]){step, rule_product(x, d + 1, x->rank)});
     }
     return bound_copy(m, &w, 0, 0, 0, 0);
 }
@@ -256,38 +261,41 @@ static bool match_pad(struct cuda_match *m, int detail) {
         return bound_refuse(m, "pads that are not known when the model is loaded");
     if (bound_in_type(m, 0) != bound_out_type(m, 0))
         return bound_refuse(m, "an output of another dtype");
+    bound_follow(m, 0, 0);
+    const struct walk_value from = bound_in_value(m, 0), to = bound_out_value(m, 0);
     for (int d = 0; d < y->rank; d++)
         walk_add(&check, y->dims[d] > x->dims[d] ? y->dims[d] : x->dims[d],
-                 (int64_t[]){step_at(y, d), step_at(x, d)});
+                 (int64_t[]){walk_step(to, d), walk_step(from, d)});
     if (!bound_walk(m, &check, &joined) || !read_constant(m, bound_in_type(m, 0), p.constant))
         return false;
     p.fill = fills[padding.fill];
     p.walk = (struct k_walk){.count = (uint32_t)rule_count(y), .rank = y->rank};
-    for (int d = 0; d < y->rank; d++) { /* not joined: each dim has its own begin */
-        p.walk.dims[d] = k_divide_by((uint32_t)y->dims[d]);
-        p.walk.steps[1][d] = (int32_t)step_at(x, d);
-        p.begin[d] = (int32_t)padding.begin[d];
-        p.size[d] = (int32_t)x->dims[d];
+    for (int k = 0; k < y->rank; k++) { /* not joined: each dim has its own begin */
+        int d = walk_dim(to, k);
+        p.walk.dims[k] = k_divide_by((uint32_t)y->dims[d]);
+        p.walk.steps[1][k] = (int32_t)walk_step(from, d);
+        p.begin[k] = (int32_t)padding.begin[d];
+        p.size[k] = (int32_t)x->dims[d];
     }
     struct cuda_bound *b = bound_add(m, launch_pad, &p, sizeof p);
     return bound_in(m, b, AT(k_pad, x), 0, 0) && bound_out(m, b, AT(k_pad, y), 0, 0);
 }
 
-const struct bound_operator bound_move[] = {{"", "Identity", match_same, 0},
-                                            {"", "Reshape", match_same, 0},
-                                            {"", "BitCast", match_bits, 0},
-                                            {"", "Flatten", match_same, 0},
-                                            {"", "Squeeze", match_same, 0},
-                                            {"", "Unsqueeze", match_same, 0},
-                                            {"com.microsoft", "ExpandDims", match_same, 0},
-                                            {"", "Transpose", match_transpose, 0},
-                                            {"", "Slice", match_slice, 0},
-                                            {"", "Concat", match_concat, 0},
-                                            {"", "Split", match_split, 0},
-                                            {"", "Expand", match_expand, 0},
-                                            {"", "Tile", match_tile, 0},
-                                            {"", "DepthToSpace", match_blocks, 1},
-                                            {"", "SpaceToDepth", match_blocks, 0},
-                                            {"", "Pad", match_pad, 0},
+const struct bound_operator bound_move[] = {{"", "Identity", match_same, 0, false},
+                                            {"", "Reshape", match_same, 0, false},
+                                            {"", "BitCast", match_bits, 0, false},
+                                            {"", "Flatten", match_same, 0, false},
+                                            {"", "Squeeze", match_same, 0, false},
+                                            {"", "Unsqueeze", match_same, 0, false},
+                                            {"com.microsoft", "ExpandDims", match_same, 0, false},
+                                            {"", "Transpose", match_transpose, 0, true},
+                                            {"", "Slice", match_slice, 0, true},
+                                            {"", "Concat", match_concat, 0, true},
+                                            {"", "Split", match_split, 0, true},
+                                            {"", "Expand", match_expand, 0, true},
+                                            {"", "Tile", match_tile, 0, false},
+                                            {"", "DepthToSpace", match_blocks, 1, false},
+                                            {"", "SpaceToDepth", match_blocks, 0, false},
+                                            {"", "Pad", match_pad, 0, true},
 
-                                            {NULL, NULL, NULL, 0}};
+                                            {NULL, NULL, NULL, 0, false}};

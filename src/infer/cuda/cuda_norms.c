@@ -153,13 +153,18 @@ static bool match_batch_norm(struct cuda_match *m, int detail) {
         return bound_refuse(m, "training_mode");
     if (count > INT32_MAX)
         return bound_refuse(m, "a value of %lld elements", (long long)count);
-    struct k_batch_norm a = {.type = bound_in_type(m, 0),
-                             .scale_type = bound_in_type(m, 1),
-                             .mean_type = bound_in_type(m, 3),
-                             .count = (uint32_t)count,
-                             .inner = k_divide_by((uint32_t)rule_product(x, x->rank > 1 ? 2 : 1, x->rank)),
-                             .channels = k_divide_by((uint32_t)channels),
-                             .epsilon = op_attr_float(&m->call, "epsilon", 1e-5f)};
+    bound_follow(m, 0, 0);
+    bool last = bound_in_value(m, 0).last;
+    if (last != bound_out_value(m, 0).last)
+        return bound_refuse(m, "an output that lies otherwise than its input");
+    struct k_batch_norm a = {
+        .type = bound_in_type(m, 0),
+        .scale_type = bound_in_type(m, 1),
+        .mean_type = bound_in_type(m, 3),
+        .count = (uint32_t)count,
+        .inner = k_divide_by((uint32_t)(last ? 1 : rule_product(x, x->rank > 1 ? 2 : 1, x->rank))),
+        .channels = k_divide_by((uint32_t)channels),
+        .epsilon = op_attr_float(&m->call, "epsilon", 1e-5f)};
     if (a.type == K_F64 || bound_out_type(m, 0) != a.type || bound_in_type(m, 2) != a.scale_type ||
         bound_in_type(m, 4) != a.mean_type)
         return bound_refuse(m, "inputs of different dtypes");
@@ -170,12 +175,12 @@ static bool match_batch_norm(struct cuda_match *m, int detail) {
 }
 
 const struct bound_operator bound_norms[] = {
-    {"", "LayerNormalization", match_layer, 1},
-    {"", "RMSNormalization", match_layer, 0},
-    {"", "SimplifiedLayerNormalization", match_simplified, 0},
-    {"com.microsoft", "SkipLayerNormalization", match_skip, 1},
-    {"com.microsoft", "SkipSimplifiedLayerNormalization", match_skip, 0},
-    {"", "InstanceNormalization", match_groups, 0},
-    {"", "GroupNormalization", match_groups, 0},
-    {"", "BatchNormalization", match_batch_norm, 0},
-    {NULL, NULL, NULL, 0}};
+    {"", "LayerNormalization", match_layer, 1, false},
+    {"", "RMSNormalization", match_layer, 0, false},
+    {"", "SimplifiedLayerNormalization", match_simplified, 0, false},
+    {"com.microsoft", "SkipLayerNormalization", match_skip, 1, false},
+    {"com.microsoft", "SkipSimplifiedLayerNormalization", match_skip, 0, false},
+    {"", "InstanceNormalization", match_groups, 0, false},
+    {"", "GroupNormalization", match_groups, 0, false},
+    {"", "BatchNormalization", match_batch_norm, 0, true},
+    {NULL, NULL, NULL, 0, false}};

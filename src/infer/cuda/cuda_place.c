@@ -92,6 +92,6 @@ static bool match_crop(struct cuda_match *m, int detail) {
 }
 
 const struct bound_operator bound_place[] = {
-    {"", "OneHot", match_one_hot, 0},           {"", "Trilu", match_trilu, 0},
-    {"com.microsoft", "Trilu", match_trilu, 0}, {"", "ReverseSequence", match_reverse, 0},
-    {"", "CenterCropPad", match_crop, 0},       {NULL, NULL, NULL, 0}};
+    {"", "OneHot", match_one_hot, 0, false},           {"", "Trilu", match_trilu, 0, false},
+    {"com.microsoft", "Trilu", match_trilu, 0, false}, {"", "ReverseSequence", match_reverse, 0, false},
+    {"", "CenterCropPad", match_crop, 0, false},       {NULL, NULL, NULL, 0, false}};

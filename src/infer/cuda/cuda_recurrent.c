@@ -102,7 +102,7 @@ static bool match_recurrent(struct cuda_match *m, int cell) {
     return bind(m, bound_add(m, launch_recurrent, &k, sizeof k), type);
 }
 
-const struct bound_operator bound_recurrent[] = {{"", "LSTM", match_recurrent, CELL_LSTM},
-                                                 {"", "GRU", match_recurrent, CELL_GRU},
-                                                 {"", "RNN", match_recurrent, CELL_RNN},
-                                                 {NULL, NULL, NULL, 0}};
+const struct bound_operator bound_recurrent[] = {{"", "LSTM", match_recurrent, CELL_LSTM, false},
+                                                 {"", "GRU", match_recurrent, CELL_GRU, false},
+                                                 {"", "RNN", match_recurrent, CELL_RNN, false},
+                                                 {NULL, NULL, NULL, 0, false}};

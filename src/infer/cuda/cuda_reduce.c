@@ -22,7 +22,7 @@ static bool add_reduce(struct cuda_match *m, enum k_reduction how, const bool *g
     struct k_reduce r = {.x_type = bound_in_type(m, 0), .y_type = bound_out_type(m, 0), .how = how};
     int64_t y_step = rule_count(m->call.out[0]);
     for (int d = 0; d < x->rank; d++) {
-        int64_t step = rule_product(x, d + 1, x->rank);
+        int64_t step = walk_step(bound_in_value(m, 0), d);
         if (gone[d]) {
             walk_add(&go, x->dims[d], &step);
         } else {
@@ -148,27 +148,27 @@ static bool match_cumulate(struct cuda_match *m, int product) {
 }
 
 const struct bound_operator bound_reduce[] = {
-    {"", "ReduceSum", match_reduce, K_REDUCE_SUM},
-    {"", "ReduceMean", match_reduce, K_REDUCE_MEAN},
-    {"", "ReduceMax", match_reduce, K_REDUCE_MAX},
-    {"", "ReduceMin", match_reduce, K_REDUCE_MIN},
-    {"", "ReduceProd", match_reduce, K_REDUCE_PROD},
-    {"", "ReduceL1", match_reduce, K_REDUCE_L1},
-    {"", "ReduceL2", match_reduce, K_REDUCE_L2},
-    {"", "ReduceLogSum", match_reduce, K_REDUCE_LOG_SUM},
-    {"", "ReduceLogSumExp", match_reduce, K_REDUCE_LOG_SUM_EXP},
-    {"", "ReduceSumSquare", match_reduce, K_REDUCE_SUM_SQUARE},
-    {"com.microsoft", "ReduceSumInteger", match_reduce, K_REDUCE_SUM},
-    {"", "GlobalAveragePool", match_global, K_REDUCE_MEAN},
-    {"", "GlobalMaxPool", match_global, K_REDUCE_MAX},
-    {"", "GlobalLpPool", match_global, K_REDUCE_L2},
-    {"", "Softmax", match_softmax, K_SOFT_MAX},
-    {"", "LogSoftmax", match_softmax, K_SOFT_LOG},
-    {"", "Hardmax", match_softmax, K_SOFT_HARD},
-    {"", "LpNormalization", match_lp_norm, 0},
-    {"", "ArgMax", match_arg, 1},
-    {"", "ArgMin", match_arg, 0},
-    {"", "TopK", match_top, 0},
-    {"", "CumSum", match_cumulate, 0},
-    {"", "CumProd", match_cumulate, 1},
-    {NULL, NULL, NULL, 0}};
+    {"", "ReduceSum", match_reduce, K_REDUCE_SUM, true},
+    {"", "ReduceMean", match_reduce, K_REDUCE_MEAN, true},
+    {"", "ReduceMax", match_reduce, K_REDUCE_MAX, true},
+    {"", "ReduceMin", match_reduce, K_REDUCE_MIN, true},
+    {"", "ReduceProd", match_reduce, K_REDUCE_PROD, true},
+    {"", "ReduceL1", match_reduce, K_REDUCE_L1, true},
+    {"", "ReduceL2", match_reduce, K_REDUCE_L2, true},
+    {"", "ReduceLogSum", match_reduce, K_REDUCE_LOG_SUM, true},
+    {"", "ReduceLogSumExp", match_reduce, K_REDUCE_LOG_SUM_EXP, true},
+    {"", "ReduceSumSquare", match_reduce, K_REDUCE_SUM_SQUARE, true},
+    {"com.microsoft", "ReduceSumInteger", match_reduce, K_REDUCE_SUM, true},
+    {"", "GlobalAveragePool", match_global, K_REDUCE_MEAN, true},
+    {"", "GlobalMaxPool", match_global, K_REDUCE_MAX, true},
+    {"", "GlobalLpPool", match_global, K_REDUCE_L2, true},
+    {"", "Softmax", match_softmax, K_SOFT_MAX, false},
+    {"", "LogSoftmax", match_softmax, K_SOFT_LOG, false},
+    {"", "Hardmax", match_softmax, K_SOFT_HARD, false},
+    {"", "LpNormalization", match_lp_norm, 0, false},
+    {"", "ArgMax", match_arg, 1, false},
+    {"", "ArgMin", match_arg, 0, false},
+    {"", "TopK", match_top, 0, false},
+    {"", "CumSum", match_cumulate, 0, false},
+    {"", "CumProd", match_cumulate, 1, false},
+    {NULL, NULL, NULL, 0, false}};

@@ -14,8 +14,8 @@ BOUND_LAUNCH(affine)
 /* ---- elementwise ---- */
 
 /* How an input goes with a dense output of which 16 bytes are taken at once; false: not at all. */
-static bool find_reach(const sl_tensor *y, const sl_tensor *x, int64_t width, struct k_element *e, int k) {
-    const sl_tensor *both[] = {y, x};
+static bool find_reach(struct walk_value y, struct walk_value x, int64_t width, struct k_element *e, int k) {
+    const struct walk_value both[] = {y, x};
     struct walk_plan w;
     walk_over(&w, y, both, 2);
     walk_join(&w);
@@ -40,29 +40,41 @@ static bool find_reach(const sl_tensor *y, const sl_tensor *x, int64_t width, st
     return e->reach[k] == K_REACH_ALL || (e->reach[k] == K_REACH_ROW ? period : inner) % width == 0;
 }
 
-static bool find_packed(const struct cuda_match *m, struct k_element *e, const sl_tensor *const *in) {
+static bool find_packed(struct k_element *e, const struct walk_value *operands) {
     int64_t width = 16 / (int64_t)bound_type_nbytes(e->y_type);
     bool fits = e->op < K_PACKED_OPS && e->in_count <= 2 && e->walk.count % width == 0 &&
                 (e->y_type == K_F32 || e->y_type == K_F16 || e->y_type == K_BF16);
     for (int k = 0; fits && k < e->in_count; k++)
-        fits = e->in_type[k] == e->y_type && find_reach(m->call.out[0], in[k], width, e, k);
+        fits = e->in_type[k] == e->y_type && find_reach(operands[0], operands[k + 1], width, e, k);
     return fits;
+}
+
+/* The output lies as the first input of its shape. */
+static void follow_image(struct cuda_match *m, const size_t *inputs, int count) {
+    const sl_tensor *y = m->call.out[0];
+    for (int k = 0; k < count; k++) {
+        const sl_tensor *x = inputs[k] == SIZE_MAX ? NULL : m->call.in[inputs[k]];
+        if (x && x->rank == y->rank && !memcmp(x->dims, y->dims, (size_t)y->rank * sizeof *y->dims))
+            bound_follow(m, 0, inputs[k]);
+    }
 }
 
 /* One launch: y = op(inputs `from` ...); an input SIZE_MAX is y itself. */
 static bool add_element(struct cuda_match *m, struct k_element *e, const size_t *inputs, int count) {
-    const sl_tensor *y = m->call.out[0], *operands[4] = {y};
+    struct walk_value operands[4];
     struct walk_plan w;
+    follow_image(m, inputs, count);
     e->in_count = count;
     e->y_type = bound_out_type(m, 0);
+    operands[0] = bound_out_value(m, 0);
     for (int k = 0; k < count; k++) {
-        operands[k + 1] = inputs[k] == SIZE_MAX ? y : m->call.in[inputs[k]];
+        operands[k + 1] = inputs[k] == SIZE_MAX ? operands[0] : bound_in_value(m, inputs[k]);
         e->in_type[k] = inputs[k] == SIZE_MAX ? e->y_type : bound_in_type(m, inputs[k]);
     }
-    walk_over(&w, y, operands, count + 1);
+    walk_over(&w, operands[0], operands, count + 1);
     if (!bound_walk(m, &w, &e->walk))
         return false;
-    e->packed = find_packed(m, e, operands + 1);
+    e->packed = find_packed(e, operands);
     struct cuda_bound *b = bound_add(m, launch_element, e, sizeof *e);
     bool ok = bound_out(m, b, AT(k_element, y), 0, 0);
     for (int k = 0; ok && k < count; k++) {
@@ -210,77 +222,77 @@ static bool match_affine(struct cuda_match *m, int detail) {
 
 /* ---- which steps ---- */
 
-const struct bound_operator bound_rows[] = {{"", "Abs", match_unary, K_ABS},
-                                            {"", "Neg", match_unary, K_NEG},
-                                            {"", "Sign", match_unary, K_SIGN},
-                                            {"", "Relu", match_unary, K_RELU},
-                                            {"", "Floor", match_unary, K_FLOOR},
-                                            {"", "Ceil", match_unary, K_CEIL},
-                                            {"", "Round", match_unary, K_ROUND},
-                                            {"", "Reciprocal", match_unary, K_RECIPROCAL},
-                                            {"", "Sqrt", match_unary, K_SQRT},
-                                            {"", "Exp", match_unary, K_EXP},
-                                            {"", "Log", match_unary, K_LOG},
-                                            {"", "Erf", match_unary, K_ERF},
-                                            {"", "Sin", match_unary, K_SIN},
-                                            {"", "Cos", match_unary, K_COS},
-                                            {"", "Tan", match_unary, K_TAN},
-                                            {"", "Asin", match_unary, K_ASIN},
-                                            {"", "Acos", match_unary, K_ACOS},
-                                            {"", "Atan", match_unary, K_ATAN},
-                                            {"", "Sinh", match_unary, K_SINH},
-                                            {"", "Cosh", match_unary, K_COSH},
-                                            {"", "Asinh", match_unary, K_ASINH},
-                                            {"", "Acosh", match_unary, K_ACOSH},
-                                            {"", "Atanh", match_unary, K_ATANH},
-                                            {"", "Tanh", match_unary, K_TANH},
-                                            {"", "IsNaN", match_unary, K_IS_NAN},
-                                            {"", "IsInf", match_is_inf, K_IS_INF},
-                                            {"", "Sigmoid", match_unary, K_SIGMOID},
-                                            {"", "LeakyRelu", match_curve, K_LEAKY_RELU},
-                                            {"", "Elu", match_curve, K_ELU},
-                                            {"", "Celu", match_curve, K_CELU},
-                                            {"", "Selu", match_curve, K_SELU},
-                                            {"", "HardSigmoid", match_curve, K_HARD_SIGMOID},
-                                            {"", "HardSwish", match_unary, K_HARD_SWISH},
-                                            {"", "Softplus", match_unary, K_SOFTPLUS},
-                                            {"", "Softsign", match_unary, K_SOFTSIGN},
-                                            {"", "ThresholdedRelu", match_curve, K_THRESHOLDED_RELU},
-                                            {"", "Shrink", match_curve, K_SHRINK},
-                                            {"", "Mish", match_unary, K_MISH},
-                                            {"", "Swish", match_curve, K_SWISH},
-                                            {"", "Gelu", match_gelu, K_GELU},
-                                            {"com.microsoft", "Gelu", match_unary, K_GELU},
-                                            {"com.microsoft", "QuickGelu", match_quick_gelu, K_SWISH},
-                                            {"", "Add", match_binary, K_ADD},
-                                            {"", "Sub", match_binary, K_SUB},
-                                            {"", "Mul", match_binary, K_MUL},
-                                            {"", "Div", match_binary, K_DIV},
-                                            {"", "Pow", match_binary, K_POW},
-                                            {"", "PRelu", match_binary, K_PRELU},
-                                            {"", "Mod", match_mod, K_MOD},
-                                            {"", "BitShift", match_shift, 0},
-                                            {"", "BitwiseAnd", match_binary, K_BIT_AND},
-                                            {"", "BitwiseOr", match_binary, K_BIT_OR},
-                                            {"", "BitwiseXor", match_binary, K_BIT_XOR},
-                                            {"", "BitwiseNot", match_unary, K_BIT_NOT},
-                                            {"", "Equal", match_binary, K_EQUAL},
-                                            {"", "Less", match_binary, K_LESS},
-                                            {"", "Greater", match_binary, K_GREATER},
-                                            {"", "LessOrEqual", match_binary, K_LESS_EQUAL},
-                                            {"", "GreaterOrEqual", match_binary, K_GREATER_EQUAL},
-                                            {"", "And", match_binary, K_AND},
-                                            {"", "Or", match_binary, K_OR},
-                                            {"", "Xor", match_binary, K_XOR},
-                                            {"", "Not", match_unary, K_NOT},
-                                            {"", "Where", match_where, K_WHERE},
-                                            {"", "Cast", match_unary, K_COPY},
-                                            {"", "CastLike", match_unary, K_COPY},
-                                            {"", "Clip", match_clip, K_CLIP},
-                                            {"", "Max", match_many, K_MAX},
-                                            {"", "Min", match_many, K_MIN},
-                                            {"", "Sum", match_many, K_ADD},
-                                            {"", "Mean", match_mean, K_ADD},
-                                            {"sluice", "Affine", match_affine, 0},
+const struct bound_operator bound_rows[] = {{"", "Abs", match_unary, K_ABS, true},
+                                            {"", "Neg", match_unary, K_NEG, true},
+                                            {"", "Sign", match_unary, K_SIGN, true},
+                                            {"", "Relu", match_unary, K_RELU, true},
+                                            {"", "Floor", match_unary, K_FLOOR, true},
+                                            {"", "Ceil", match_unary, K_CEIL, true},
+                                            {"", "Round", match_unary, K_ROUND, true},
+                                            {"", "Reciprocal", match_unary, K_RECIPROCAL, true},
+                                            {"", "Sqrt", match_unary, K_SQRT, true},
+                                            {"", "Exp", match_unary, K_EXP, true},
+                                            {"", "Log", match_unary, K_LOG, true},
+                                            {"", "Erf", match_unary, K_ERF, true},
+                                            {"", "Sin", match_unary, K_SIN, true},
+                                            {"", "Cos", match_unary, K_COS, true},
+                                            {"", "Tan", match_unary, K_TAN, true},
+                                            {"", "Asin", match_unary, K_ASIN, true},
+                                            {"", "Acos", match_unary, K_ACOS, true},
+                                            {"", "Atan", match_unary, K_ATAN, true},
+                                            {"", "Sinh", match_unary, K_SINH, true},
+                                            {"", "Cosh", match_unary, K_COSH, true},
+                                            {"", "Asinh", match_unary, K_ASINH, true},
+                                            {"", "Acosh", match_unary, K_ACOSH, true},
+                                            {"", "Atanh", match_unary, K_ATANH, true},
+                                            {"", "Tanh", match_unary, K_TANH, true},
+                                            {"", "IsNaN", match_unary, K_IS_NAN, true},
+                                            {"", "IsInf", match_is_inf, K_IS_INF, true},
+                                            {"", "Sigmoid", match_unary, K_SIGMOID, true},
+                                            {"", "LeakyRelu", match_curve, K_LEAKY_RELU, true},
+                                            {"", "Elu", match_curve, K_ELU, true},
+                                            {"", "Celu", match_curve, K_CELU, true},
+                                            {"", "Selu", match_curve, K_SELU, true},
+                                            {"", "HardSigmoid", match_curve, K_HARD_SIGMOID, true},
+                                            {"", "HardSwish", match_unary, K_HARD_SWISH, true},
+                                            {"", "Softplus", match_unary, K_SOFTPLUS, true},
+                                            {"", "Softsign", match_unary, K_SOFTSIGN, true},
+                                            {"", "ThresholdedRelu", match_curve, K_THRESHOLDED_RELU, true},
+                                            {"", "Shrink", match_curve, K_SHRINK, true},
+                                            {"", "Mish", match_unary, K_MISH, true},
+                                            {"", "Swish", match_curve, K_SWISH, true},
+                                            {"", "Gelu", match_gelu, K_GELU, true},
+                                            {"com.microsoft", "Gelu", match_unary, K_GELU, true},
+                                            {"com.microsoft", "QuickGelu", match_quick_gelu, K_SWISH, true},
+                                            {"", "Add", match_binary, K_ADD, true},
+                                            {"", "Sub", match_binary, K_SUB, true},
+                                            {"", "Mul", match_binary, K_MUL, true},
+                                            {"", "Div", match_binary, K_DIV, true},
+                                            {"", "Pow", match_binary, K_POW, true},
+                                            {"", "PRelu", match_binary, K_PRELU, true},
+                                            {"", "Mod", match_mod, K_MOD, true},
+                                            {"", "BitShift", match_shift, 0, true},
+                                            {"", "BitwiseAnd", match_binary, K_BIT_AND, true},
+                                            {"", "BitwiseOr", match_binary, K_BIT_OR, true},
+                                            {"", "BitwiseXor", match_binary, K_BIT_XOR, true},
+                                            {"", "BitwiseNot", match_unary, K_BIT_NOT, true},
+                                            {"", "Equal", match_binary, K_EQUAL, true},
+                                            {"", "Less", match_binary, K_LESS, true},
+                                            {"", "Greater", match_binary, K_GREATER, true},
+                                            {"", "LessOrEqual", match_binary, K_LESS_EQUAL, true},
+                                            {"", "GreaterOrEqual", match_binary, K_GREATER_EQUAL, true},
+                                            {"", "And", match_binary, K_AND, true},
+                                            {"", "Or", match_binary, K_OR, true},
+                                            {"", "Xor", match_binary, K_XOR, true},
+                                            {"", "Not", match_unary, K_NOT, true},
+                                            {"", "Where", match_where, K_WHERE, true},
+                                            {"", "Cast", match_unary, K_COPY, true},
+                                            {"", "CastLike", match_unary, K_COPY, true},
+                                            {"", "Clip", match_clip, K_CLIP, true},
+                                            {"", "Max", match_many, K_MAX, true},
+                                            {"", "Min", match_many, K_MIN, true},
+                                            {"", "Sum", match_many, K_ADD, true},
+                                            {"", "Mean", match_mean, K_ADD, true},
+                                            {"sluice", "Affine", match_affine, 0, false},
 
-                                            {NULL, NULL, NULL, 0}};
+                                            {NULL, NULL, NULL, 0, false}};

@@ -92,7 +92,7 @@ static bool match_trees(struct cuda_match *m, int classes) {
            (!classes || !bound_has_out(m, 0) || bound_out(m, b, AT(best), 0, 0));
 }
 
-const struct bound_operator bound_trees[] = {{"ai.onnx.ml", "TreeEnsembleClassifier", match_trees, 1},
-                                             {"ai.onnx.ml", "TreeEnsembleRegressor", match_trees, 0},
-                                             {"ai.onnx.ml", "TreeEnsemble", match_trees, 0},
-                                             {NULL, NULL, NULL, 0}};
+const struct bound_operator bound_trees[] = {{"ai.onnx.ml", "TreeEnsembleClassifier", match_trees, 1, false},
+                                             {"ai.onnx.ml", "TreeEnsembleRegressor", match_trees, 0, false},
+                                             {"ai.onnx.ml", "TreeEnsemble", match_trees, 0, false},
+                                             {NULL, NULL, NULL, 0, false}};

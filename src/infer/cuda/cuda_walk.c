@@ -8,24 +8,29 @@ void walk_add(struct walk_plan *w, int64_t dim, const int64_t *steps) {
     w->rank++;
 }
 
-/* The step of `t` along dim d of `shape`: 0 where it is repeated. */
-static int64_t step_of(const sl_tensor *shape, const sl_tensor *t, int d) {
-    int own = d - (shape->rank - t->rank);
+int walk_dim(struct walk_value v, int k) {
+    if (!v.last || k == 0)
+        return k;
+    return k == v.t->rank - 1 ? 1 : k + 1;
+}
+
+int64_t walk_step(struct walk_value v, int d) {
     int64_t step = 1;
-    if (own < 0 || t->dims[own] == 1)
-        return 0;
-    for (int i = own + 1; i < t->rank; i++)
-        step *= t->dims[i];
+    for (int k = v.t->rank - 1; k >= 0 && walk_dim(v, k) != d; k--)
+        step *= v.t->dims[walk_dim(v, k)];
     return step;
 }
 
-void walk_over(struct walk_plan *w, const sl_tensor *shape, const sl_tensor *const *tensors, int count) {
+void walk_over(struct walk_plan *w, struct walk_value shape, const struct walk_value *values, int count) {
     *w = (struct walk_plan){.operands = count};
-    for (int d = 0; d < shape->rank; d++) {
-        int64_t steps[K_WALK_OPERANDS];
-        for (int k = 0; k < count; k++)
-            steps[k] = step_of(shape, tensors[k], d);
-        walk_add(w, shape->dims[d], steps);
+    for (int k = 0; k < shape.t->rank; k++) {
+        int64_t steps[K_WALK_OPERANDS] = {0};
+        int d = walk_dim(shape, k);
+        for (int i = 0; i < count; i++) {
+            int own = d - (shape.t->rank - values[i].t->rank); /* missing or 1: repeated */
+            steps[i] = own < 0 || values[i].t->dims[own] == 1 ? 0 : walk_step(values[i], own);
+        }
+        walk_add(w, shape.t->dims[d], steps);
     }
 }
 
