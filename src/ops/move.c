@@ -271,21 +271,40 @@ static void run_slice(const struct op_call *call) {
 
 MOVE(slice, "Slice", 1, 5, 1, "axes ends starts", 30, 0)
 
-/* Tile and Expand: the input again and again. */
+/* Tile and Expand: the input again and again. Where the last dims are those of the input a whole piece is
+ * copied, where the input has one there, one element is written all over it. */
+static void fill_piece(char *to, const char *from, size_t nbytes, int64_t count) {
+    memcpy(to, from, nbytes);
+    for (size_t done = nbytes, all = (size_t)count * nbytes; done < all; done *= 2)
+        memcpy(to + done, to, done < all - done ? done : all - done);
+}
+
 static void repeat(const struct op_call *call) {
     const sl_tensor *x = call->in[0], *y = call->out[0];
     size_t nbytes = strided_nbytes(x);
-    int64_t strides[SL_MAX_RANK];
+    int64_t strides[SL_MAX_RANK], piece = 1, n = rule_count(y);
+    int lead = y->rank - x->rank, rank = y->rank;
+    bool ones = !x->rank || x->dims[x->rank - 1] == 1;
     strided_dense(x, strides);
-    for (int64_t i = 0, n = rule_count(y); i < n; i++) {
-        int64_t rest = i, from = 0;
-        for (int d = y->rank - 1; d >= 0; d--) {
-            int xd = d - (y->rank - x->rank);
-            if (xd >= 0)
-                from += rest % y->dims[d] % x->dims[xd] * strides[xd];
+    for (; rank > 0; rank--) {
+        int64_t size = rank > lead ? x->dims[rank - 1 - lead] : 1;
+        if (size != (ones ? 1 : y->dims[rank - 1]))
+            break;
+        piece *= y->dims[rank - 1];
+    }
+    for (int64_t i = 0; i < n; i += piece) {
+        int64_t rest = i / piece, from = 0;
+        for (int d = rank - 1; d >= 0; d--) {
+            if (d >= lead)
+                from += rest % y->dims[d] % x->dims[d - lead] * strides[d - lead];
             rest /= y->dims[d];
         }
-        memcpy((char *)y->data + (size_t)i * nbytes, (const char *)x->data + (size_t)from * nbytes, nbytes);
+        char *to = (char *)y->data + (size_t)i * nbytes;
+        const char *at = (const char *)x->data + (size_t)from * nbytes;
+        if (ones)
+            fill_piece(to, at, nbytes, piece);
+        else
+            memcpy(to, at, (size_t)piece * nbytes);
     }
 }
 
