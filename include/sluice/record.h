@@ -29,7 +29,9 @@ typedef enum sl_record_kind {
     SL_RECORD_BYTES,   /* bytes: one whole file */
     SL_RECORD_FIELDS,  /* fields: the members of one sample */
     SL_RECORD_ARRAYS,  /* bytes: named arrays, one row of each */
-    SL_RECORD_TEXT     /* bytes: one text */
+    SL_RECORD_TEXT,    /* bytes: one text */
+    SL_RECORD_EXAMPLE, /* bytes: a tf.train.Example */
+    SL_RECORD_PROTOBUF /* bytes: a Record of SageMaker's protobuf */
 } sl_record_kind;
 
 typedef struct sl_record {

@@ -60,7 +60,8 @@ struct container_ops {
 };
 
 extern const struct container_ops container_csv, container_file, container_json, container_jsonl,
-    container_npy, container_npz, container_tar, container_text, container_zip;
+    container_npy, container_npz, container_recordio, container_recordio_protobuf, container_tar,
+    container_text, container_tfrecord, container_zip;
 extern const struct container_ops *const container_table[]; /* ended by NULL; asked in this order */
 
 /* Whether so many bytes out of so few are too many (looked at from 10 MiB on). */

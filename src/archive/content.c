@@ -38,7 +38,7 @@ static const struct signature refused[] = {
     {"Obj\x01", 4, 0, "an Avro file: write it as CSV or JSON Lines first"},
     {"\x93NUMPY", 6, 0, "a NumPy array"},
     {"\x89HDF\r\n\x1a\n", 8, 0, "an HDF5 file: write it as CSV or JSON Lines first"},
-    {"\x0a\x23\xd7\xce", 4, 0, "RecordIO, which is not read yet"},
+    {"\x0a\x23\xd7\xce", 4, 0, "a RecordIO file"},
     {"\x80\x04\x95", 3, 0, "a Python pickle, which is never read"},
     {"SQLite format 3", 16, 0, "an SQLite database"},
     {"\x7f"

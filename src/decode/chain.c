@@ -269,6 +269,14 @@ void chain_source(const sl_record *record, sl_value *value) {
         value->kind = SL_KIND_ARRAYS;
         value->encoding = ARRAYS_PACKED;
         break;
+    case SL_RECORD_EXAMPLE:
+        value->kind = SL_KIND_ARRAYS;
+        value->encoding = ARRAYS_EXAMPLE;
+        break;
+    case SL_RECORD_PROTOBUF:
+        value->kind = SL_KIND_ARRAYS;
+        value->encoding = ARRAYS_PROTOBUF;
+        break;
     }
 }
 

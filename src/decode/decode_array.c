@@ -20,8 +20,10 @@ static bool malformed(struct array_cursor *c, const char *why) {
 void array_cursor_begin(struct array_cursor *c, const sl_value *arrays) {
     *c = (struct array_cursor){
         .arrays = arrays, .at = arrays->bytes.data, .end = arrays->bytes.data + arrays->bytes.nbytes};
-    if (arrays->encoding != ARRAYS_PACKED)
+    if (arrays->encoding != ARRAYS_PACKED) {
+        c->outer = wire_over(arrays->bytes.data, arrays->bytes.nbytes);
         return;
+    }
     if (arrays->bytes.nbytes < sizeof c->left) {
         malformed(c, "the row is cut off");
         return;
@@ -57,7 +59,8 @@ static bool next_packed(struct array_cursor *c, sl_slice *name, sl_value *array)
 bool array_cursor_next(struct array_cursor *c, sl_slice *name, sl_value *array) {
     if (c->bad)
         return false;
-    return next_packed(c, name, array);
+    return c->arrays->encoding == ARRAYS_PACKED ? next_packed(c, name, array)
+                                                : proto_cursor_next(c, name, array);
 }
 
 sl_status array_find(sl_ctx *ctx, const sl_value *arrays, const char *name, bool only, sl_value *array) {
@@ -115,7 +118,7 @@ static char *shape_text(char text[128], int rank, const int64_t *dims) {
     return bracket ? bracket : text;
 }
 
-static sl_status check_shape(sl_ctx *ctx, const sl_tensor *have, const sl_spec *want, int64_t count) {
+sl_status array_check_shape(sl_ctx *ctx, const sl_tensor *have, const sl_spec *want, int64_t count) {
     int64_t total;
     if (sl_shape_count(have->rank, have->dims, &total) && total == count && same_shape(have, want))
         return SL_OK;
@@ -134,7 +137,7 @@ static sl_status read_plain(sl_ctx *ctx, const sl_value *array, const sl_spec *w
     if (!array_can_convert(t->dtype, want->dtype))
         return reject_set(ctx, "decode", "wrong-dtype", "the array has %s elements, expected %s",
                           sl_dtype_name(t->dtype), sl_dtype_name(want->dtype));
-    sl_status st = check_shape(ctx, t, want, count);
+    sl_status st = array_check_shape(ctx, t, want, count);
     return st == SL_OK ? array_convert(ctx, t->dtype, array->encoding == ARRAY_BIG, array->bytes.data,
                                        (size_t)count, want->dtype, out)
                        : st;
@@ -160,13 +163,18 @@ static sl_status read_npy(sl_ctx *ctx, sl_slice file, const sl_spec *want, void 
 sl_status array_read(sl_ctx *ctx, const sl_value *array, const sl_spec *want, void *out) {
     if (array->kind != SL_KIND_ARRAY || array->encoding == ARRAY_TEXT)
         return read_npy(ctx, array->bytes, want, out);
+    if (array->encoding == ARRAY_LIST || array->encoding == ARRAY_TENSOR)
+        return proto_read(ctx, array, want, out);
+    if (array->encoding == ARRAY_TEXTS)
+        return reject_set(ctx, "decode", "wrong-dtype", "the array has texts, expected %s",
+                          sl_dtype_name(want->dtype));
     return read_plain(ctx, array, want, out);
 }
 
 /* ---- texts
  * -------------------------------------------------------------------------------------------------- */
 
-static sl_status check_text(sl_ctx *ctx, sl_slice text) {
+sl_status array_check_text(sl_ctx *ctx, sl_slice text) {
     if (text.nbytes && memchr(text.data, 0, text.nbytes))
         return reject_set(ctx, "decode", "nul-byte", "the text holds a NUL byte");
     if (!text_is_utf8(text.data, text.nbytes))
@@ -175,11 +183,13 @@ static sl_status check_text(sl_ctx *ctx, sl_slice text) {
 }
 
 sl_status array_texts(sl_ctx *ctx, const sl_value *array, size_t count, sl_string *out) {
+    if (array->kind == SL_KIND_ARRAY && array->encoding == ARRAY_TEXTS)
+        return proto_texts(ctx, array, count, out);
     if (array->kind == SL_KIND_ARRAY && array->encoding != ARRAY_TEXT)
         return reject_set(ctx, "decode", "wrong-dtype", "the array has %s elements, expected texts",
                           sl_dtype_name(array->tensor.dtype));
     if (count != 1)
         return reject_set(ctx, "decode", "wrong-shape", "there is one text, expected %zu", count);
     *out = (sl_string){array->bytes.data, array->bytes.nbytes};
-    return check_text(ctx, array->bytes);
+    return array_check_text(ctx, array->bytes);
 }

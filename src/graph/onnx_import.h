@@ -5,7 +5,7 @@
 #include "graph/external.h"
 #include "graph/graph.h"
 #include "graph/names.h"
-#include "graph/onnx_wire.h"
+#include "support/wire.h"
 
 /* Bounds of what a file may make us allocate: of all its graphs, functions counted anew at each call. */
 #define ONNX_MAX_NODES 100000u

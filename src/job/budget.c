@@ -156,7 +156,7 @@ static int64_t most_rows(const struct job *job) {
     bool lines = !job->has_input ||
                  (job->container->kind != SL_RECORD_BYTES && job->container->kind != SL_RECORD_FIELDS);
     int64_t most = lines ? BATCH_MAX_LINES : BATCH_MAX;
-    if (job->has_input && job->container->kind == SL_RECORD_BYTES)
+    if (job->has_input && job->container == &container_file)
         while (most > 1 && (uint64_t)most * job->widths.device_threads > 2 * job->shards.count)
             most /= 2;
     return most;

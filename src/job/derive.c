@@ -67,7 +67,8 @@ sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err) {
     bool given = chains && !job->model.derived;
     bool by_name = kind == SL_RECORD_JSON || job->columns, single = true;
     int64_t counts[MOST_INPUTS], total = 0, first = 0;
-    bool row = kind == SL_RECORD_CSV || kind == SL_RECORD_JSON, arrays = kind == SL_RECORD_ARRAYS;
+    bool row = kind == SL_RECORD_CSV || kind == SL_RECORD_JSON,
+         arrays = chain_source_spec(kind, NULL, 0, 0).kind == SL_KIND_ARRAYS;
     if (given || !((row && inputs >= 2) || arrays) || inputs > MOST_INPUTS)
         return SL_OK;
     if (!chains && json_object_set_new(job->model.config, "inputs", chains = json_object()) != 0)

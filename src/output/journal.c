@@ -38,6 +38,7 @@
 #include "output/fresh.h"
 #include "support/buf.h"
 #include "support/clock.h"
+#include "support/crc32c.h"
 #include "support/file.h"
 #include "support/log.h"
 #include "support/mem.h"

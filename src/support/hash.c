@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include "support/file.h"
@@ -72,25 +71,4 @@ sl_status hash_file(const char *path, char hex[HASH_HEX], sl_error *err) {
     mem_free(chunk);
     close(fd);
     return n == 0 ? SL_OK : error_errno(err, SL_E_IO, kept, "cannot read '%s'", text_quote(path));
-}
-
-static uint32_t crc_table[256];
-
-static void fill_crc_table(void) {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++)
-            c = c & 1 ? (c >> 1) ^ 0x82f63b78u : c >> 1; /* Castagnoli, reflected */
-        crc_table[i] = c;
-    }
-}
-
-uint32_t crc32c(uint32_t crc, const void *data, size_t nbytes) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const unsigned char *p = data;
-    pthread_once(&once, fill_crc_table);
-    crc = ~crc;
-    for (size_t i = 0; i < nbytes; i++)
-        crc = crc_table[(crc ^ p[i]) & 255] ^ (crc >> 8);
-    return ~crc;
 }

@@ -1,4 +1,4 @@
-/* hash.h: SHA-256 (libcrypto) for files people may check by hand, CRC-32C for our own lines. */
+/* hash.h: SHA-256 (libcrypto) for files people may check by hand. */
 #ifndef SUPPORT_HASH_H
 #define SUPPORT_HASH_H
 
@@ -18,7 +18,5 @@ void hash_finish(struct hash *h, char hex[HASH_HEX]); /* and resets */
 
 /* Hash of a file's bytes. */
 sl_status hash_file(const char *path, char hex[HASH_HEX], sl_error *err);
-
-uint32_t crc32c(uint32_t crc, const void *data, size_t nbytes); /* start with 0 */
 
 #endif

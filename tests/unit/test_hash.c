@@ -1,4 +1,5 @@
 /* Known answers (FIPS 180-4's examples, RFC 3720 B.4), and the same however the bytes come. */
+#include "support/crc32c.h"
 #include "support/hash.h"
 #include "support/mem.h"
 #include "support_rig.h"

@@ -2,9 +2,12 @@
 
 A family is a generator of Case; with `small` it gives the few, small and always equal cases that are committed."""
 
+import gzip
 import io
 import json
+import os
 import tarfile
+import tempfile
 import zipfile
 from dataclasses import dataclass, field
 
@@ -255,3 +258,75 @@ def tar_archives(rng, small):
                 yield Case(f"{form}{suffix.replace('.', '_')}" + ("" if small else f"_{count}"), SAMPLE_INPUTS,
                            {"a.tar" + suffix: out.getvalue()}, {"a.tar" + suffix: sample_lines(samples)}, 4 * count,
                            transform=SAMPLE_CHAINS)
+
+
+def write_tfrecord(rows):
+    from tfrecord.writer import TFRecordWriter
+    with tempfile.TemporaryDirectory() as work:
+        path = os.path.join(work, "a")
+        writer = TFRecordWriter(path)
+        for row in rows:
+            writer.write(row)
+        writer.close()
+        with open(path, "rb") as f:
+            return f.read()
+
+
+@family("TFRecord, tf.train.Example", "tfrecord (PyPI) with protobuf")
+def tfrecord_examples(rng, small):
+    for count in [3] if small else [0, 1, 5000]:
+        for packed in [""] if small else ["", ".gz"]:
+            rows, lines = [], []
+            for _ in range(count):
+                x = [float(np.float32(rng.uniform(-9, 9))) for _ in range(4)]
+                ids = [rng.choice([0, 1, -1, 127, 128, 2**62, -(2**63), rng.getrandbits(40)]) for _ in range(3)]
+                text = random_text(rng)
+                row = {"x": (x, "float"), "ids": (ids, "int"), "text": (text.encode(), "byte"),
+                       "noise": (rng.randbytes(rng.randrange(40)), "byte"), "empty": ([], "float")}
+                keys = list(row)
+                rng.shuffle(keys)
+                rows.append({k: row[k] for k in keys})
+                lines.append(row_line(np.float32(x)) + "," + row_line(np.array(ids)) + "," + text_cell(text))
+            data = write_tfrecord(rows)
+            yield Case("examples" + ("" if small else f"_{count}{packed.replace('.', '_')}"),
+                       {"x": ("float32", [4]), "ids": ("int64", [3]), "text": ("str", [1])},
+                       {"a.tfrecord" + packed: gzip.compress(data, mtime=0) if packed else data},
+                       {"a.tfrecord" + packed: lines}, 8 * count)
+
+
+@family("TFRecord with images", "tfrecord (PyPI) and raw pixels in PNG")
+def tfrecord_images(rng, small):
+    import struct
+    import zlib
+    count = 2 if small else 200
+    rows, lines = [], []
+    for _ in range(count):
+        pixels = np.frombuffer(rng.randbytes(2 * 2 * 3), np.uint8).reshape(2, 2, 3)
+        chunk = lambda kind, body: (struct.pack(">I", len(body)) + kind + body +
+                                    struct.pack(">I", zlib.crc32(kind + body)))
+        png = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 2, 0, 0, 0)) +
+               chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))) + chunk(b"IEND", b""))
+        rows.append({"image/encoded": (png, "byte"), "image/class/label": (rng.randrange(1000), "int")})
+        lines.append(row_line(pixels))
+    chain = {"inputs": {"x": [{"field": "image/encoded"}, "image.decode", {"image.center_crop": {"size": 2}}]}}
+    yield Case("png", {"x": ("uint8", [2, 2, 3])}, {"a.tfrecord": write_tfrecord(rows)}, {"a.tfrecord": lines}, 12 * count,
+               transform=chain)
+
+
+@family("RecordIO-protobuf", "sagemaker.amazon.common")
+def recordio_protobuf(rng, small):
+    from sagemaker.amazon import common
+    for dtype in ["float32", "float64", "int32"]:
+        for sparse in [False, True]:
+            for count in [3] if small else [1, 1500]:
+                rows = random_array(rng, dtype, (count, 7))
+                rows = rows.astype(np.int64) if dtype == "int32" else rows  # which it writes as int32
+                out = io.BytesIO()
+                if sparse:
+                    import scipy.sparse
+                    rows = rows * np.array([[rng.random() < 0.4 for _ in range(7)] for _ in range(count)]).astype(rows.dtype)
+                    common.write_spmatrix_to_sparse_tensor(out, scipy.sparse.csr_matrix(rows), np.arange(count) * 1.0)
+                else:
+                    common.write_numpy_to_dense_tensor(out, rows, np.arange(count) * 1.0 if rng.random() < 0.5 else None)
+                yield Case(f"{dtype}_{int(sparse)}" + ("" if small else f"_{count}"), {"x": (dtype, [7])},
+                           {"a.pbr": out.getvalue()}, {"a.pbr": [row_line(r + 0) for r in rows]}, 7 * count)

@@ -1,5 +1,6 @@
-/* onnx_wire.c: the wire format of protobuf (encoding page of its documentation), as far as ONNX uses it. */
-#include "graph/onnx_wire.h"
+/* wire.c: the wire format of protobuf (encoding page of its documentation), as far as ONNX and the records of
+ * TensorFlow and SageMaker use it. */
+#include "support/wire.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* test_onnx_wire.c: the wire reader on good, cut and hostile bytes. */
+/* test_wire.c: the wire reader on good, cut and hostile bytes. */
 #include <string.h>
 
-#include "graph/onnx_wire.h"
+#include "support/wire.h"
 #include "harness.h"
 
 static struct wire over(const char *bytes, size_t nbytes) {
@@ -101,7 +101,7 @@ START_TEST(broken_lists_are_bad) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("onnx_wire");
+    Suite *suite = suite_create("wire");
     TCase *t = tcase_create("wire");
     tcase_add_test(t, nothing_is_a_message_without_fields);
     tcase_add_test(t, each_type_is_read);

@@ -1,7 +1,7 @@
-/* onnx_wire.h: protobuf's wire format, read field by field from memory: nothing is copied, nothing is
+/* wire.h: protobuf's wire format, read field by field from memory: nothing is copied, nothing is
  * allocated, nothing recurses. A message inside a message is another struct wire over its bytes. */
-#ifndef GRAPH_ONNX_WIRE_H
-#define GRAPH_ONNX_WIRE_H
+#ifndef SUPPORT_WIRE_H
+#define SUPPORT_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>
