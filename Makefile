@@ -25,7 +25,7 @@ VARIANT_tsan := -O1 -DSLUICE_DEBUG=1 -fsanitize=thread
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 
-PACKAGES := libarchive zlib libzstd jansson libturbojpeg libpng libwebp libcrypto
+PACKAGES := libarchive zlib libzstd jansson libturbojpeg libpng libwebp libcrypto libutf8proc
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcsv -ldnnl -lgomp -ldl -lpthread -lm
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check)
@@ -113,6 +113,8 @@ $(B)/libsluice.a: $(LIB_OBJ) $(CUDA_OBJ) $(B)/.objects
 # the kernels for every target, and PTX for what comes later
 cuda-all:
 	@$(MAKE) CUDA_ARCHS="$(CUDA_TARGETS)" all
+# transforms of several files find their own headers
+$(B)/transforms/%.o: BASE += -I.
 # what --version tells; outside a clone there is no commit to tell
 $(B)/src/cli/help.o: BASE += -DSLUICE_COMMIT='"$(COMMIT)"'
 $(B)/src/cli/help.o: $(B)/.commit

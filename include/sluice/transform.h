@@ -53,7 +53,10 @@ typedef struct sl_spec {
     const char *const
         *labels; /* ranked, or a tensor of class numbers: what the numbers are called; else NULL */
     size_t label_count;
-    size_t text_nbytes; /* tensor of SL_STRING in a result: the longest text */
+    size_t text_nbytes;       /* tensor of SL_STRING in a result: the longest text */
+    const char *const *parts; /* tensor: names of the rows of its first dim, of which a model's input takes
+                                 the one that is called like it; else NULL */
+    size_t part_count;
 } sl_spec;
 
 /* A value on its way. The caller owns all memory. For an output, tensor.data is room for spec.max_nbytes
@@ -146,6 +149,18 @@ typedef struct sl_host {
     sl_status (*array_read)(sl_ctx *ctx, const sl_value *array, const sl_spec *want, void *out);
     /* An array of texts, or one text as bytes: UTF-8 without NUL. They are parts of the array. */
     sl_status (*array_texts)(sl_ctx *ctx, const sl_value *array, size_t count, sl_string *out);
+
+    /* Plan time only. A whole file in the model directory, in memory of `alloc` that is the caller's, with
+     * one more byte behind; SL_E_NOINPUT where there is none. */
+    sl_status (*read_file)(const sl_params *params, const char *path, char **bytes, size_t *nbytes,
+                           sl_error *err);
+    /* What the chain must end in; false when that is anything. Dims that are open are -1. */
+    bool (*target)(const sl_params *params, sl_spec *target);
+    /* In a result's chain: an input of the model by name, as its rows reach the model. */
+    sl_status (*input_find)(const sl_params *params, const char *name, sl_spec *spec, size_t *index,
+                            sl_error *err);
+    /* Per record: that input's row. */
+    const void *(*input_row)(sl_ctx *ctx, size_t index);
 } sl_host;
 
 /* One parameter, for `sluice transforms NAME`. */

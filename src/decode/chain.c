@@ -9,7 +9,7 @@
 #include "support/mem.h"
 #include "support/text.h"
 
-#define EXTRA_STEPS 2 /* a source step that nobody wrote, and a cast at the end */
+#define EXTRA_STEPS 3 /* a source step that nobody wrote, a part and a cast at the end */
 
 const sl_spec *chain_last(const struct chain *chain) {
     return chain->step_count ? &chain->steps[chain->step_count - 1].out : &chain->source;
@@ -42,18 +42,21 @@ static bool is_decoder(const sl_transform *transform) {
            is_name(transform, "text.decode");
 }
 
+static bool is_tokenizer(const char *name) {
+    return !strcmp(name, "text.tokenize") || !strcmp(name, "text.wordpiece") || !strcmp(name, "text.bpe");
+}
+
 /* Whether a step can begin with what a record is. A user's transform is asked by opening it. */
 static bool takes_source(const sl_transform *transform, sl_kind kind) {
     switch (kind) {
     case SL_KIND_CSV:
-        return is_name(transform, "columns") || is_name(transform, "field");
     case SL_KIND_JSON:
-        return is_name(transform, "columns") || is_name(transform, "field");
+        return is_name(transform, "columns") || is_name(transform, "field") || is_tokenizer(transform->name);
     case SL_KIND_BYTES:
     case SL_KIND_FIELDS:
     case SL_KIND_ARRAYS:
     case SL_KIND_ARRAY:
-        return is_decoder(transform) || is_name(transform, "field");
+        return is_decoder(transform) || is_name(transform, "field") || is_tokenizer(transform->name);
     case SL_KIND_TENSOR:
     case SL_KIND_RANKED:
         break;
@@ -128,10 +131,53 @@ static sl_status add_element(struct chain *chain, size_t i, const json_t *elemen
         "cannot use transform number %zu of the list: expected \"name\" or {\"name\": parameters}", i + 1);
 }
 
+/* ---- what a chain shares with one of the same records ---- */
+
+static bool same_dims(const sl_spec *a, const sl_spec *b) {
+    bool same = a->rank == b->rank;
+    for (int d = 0; same && d < a->rank; d++)
+        same = a->dims[d] == b->dims[d];
+    return same;
+}
+
+static bool same_source(const struct chain *a, const struct chain *b) {
+    const sl_spec *x = &a->source, *y = &b->source;
+    return x->kind == y->kind && x->dtype == y->dtype && x->max_nbytes == y->max_nbytes &&
+           x->columns == y->columns && x->column_count == y->column_count && same_dims(x, y) &&
+           a->has_target == b->has_target && same_dims(&a->target, &b->target);
+}
+
+/* How many steps both begin with. The sibling's last one writes to the slot, so that is its own. */
+static size_t shared_steps(const struct chain *chain, const struct chain *sibling) {
+    size_t count = json_array_size(chain->json), n = 0;
+    if (sibling->implicit || !same_source(chain, sibling))
+        return 0;
+    while (n < count && n + 1 < sibling->apply_count && n < sibling->given_count &&
+           json_equal(json_array_get(chain->json, n), json_array_get(sibling->json, n)))
+        n++;
+    /* Columns alone take the shape of what they feed. */
+    return n == 1 && is_name(sibling->steps[0].transform, "columns") ? 0 : n;
+}
+
+static void share_steps(struct chain *chain) {
+    for (size_t i = 0; i < chain->options.sibling_count; i++) {
+        const struct chain *sibling = chain->options.siblings[i];
+        size_t n = shared_steps(chain, sibling);
+        if (n > chain->shared_count) { /* of equals the first: the others share it as well */
+            chain->shared = sibling;
+            chain->shared_count = n;
+        }
+    }
+    for (size_t i = 0; i < chain->shared_count; i++)
+        chain->steps[i] = chain->shared->steps[i];
+    chain->step_count = chain->shared_count;
+}
+
 static sl_status add_all(struct chain *chain, const sl_spec *target, const char *target_name, sl_error *err) {
-    size_t count = json_array_size(chain->json);
+    size_t count = chain->given_count = json_array_size(chain->json);
     bool to_tensor = target && target->kind == SL_KIND_TENSOR;
-    for (size_t i = 0; i < count; i++) {
+    share_steps(chain);
+    for (size_t i = chain->shared_count; i < count; i++) {
         sl_status status = add_element(chain, i, json_array_get(chain->json, i), to_tensor, err);
         if (status != SL_OK)
             return status;
@@ -163,6 +209,19 @@ static bool decodes_only(const json_t *steps) {
     return true;
 }
 
+/* Whether the texts of a row go through one of the tokenizers. */
+static bool takes_text(const json_t *steps) {
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const json_t *step = json_array_get(steps, i);
+        json_t *object = (json_t *)(uintptr_t)step;
+        const char *name =
+            json_is_object(step) ? json_object_iter_key(json_object_iter(object)) : json_string_value(step);
+        if (name && is_tokenizer(name))
+            return true;
+    }
+    return false;
+}
+
 /* What "columns" shall take of a record: what the model wants, where that is not made of floats on the way.
  */
 static sl_dtype wanted_dtype(const json_t *steps, const sl_spec *in, const sl_spec *target) {
@@ -172,6 +231,8 @@ static sl_dtype wanted_dtype(const json_t *steps, const sl_spec *in, const sl_sp
         return SL_UNDEFINED;
     if (in->kind != SL_KIND_CSV && in->kind != SL_KIND_JSON)
         return decodes_only(steps) || target->dtype == SL_STRING ? target->dtype : SL_UNDEFINED;
+    if (takes_text(steps))
+        return SL_STRING;
     bool columns_only = json_array_size(steps) == 0 ||
                         (json_array_size(steps) == 1 && json_object_get(json_array_get(steps, 0), "columns"));
     bool exact = target->dtype == SL_INT64 || target->dtype == SL_INT32 || target->dtype == SL_DOUBLE;
@@ -192,8 +253,11 @@ static sl_status make(struct chain **out, const json_t *steps, const sl_spec *in
     chain->options = *options;
     chain->options.model_dir = arena_strdup(&chain->memory, options->model_dir ? options->model_dir : ".");
     chain->source = *in;
+    chain->has_target = target != NULL;
+    if (target)
+        chain->target = *target;
     chain->source.dtype = wanted_dtype(chain->json, in, target);
-    if (chain->source.dtype && is_source_kind(in->kind)) {
+    if (chain->source.dtype && is_source_kind(in->kind) && !takes_text(steps)) {
         chain->source.rank = target->rank;
         memcpy(chain->source.dims, target->dims, sizeof target->dims);
     }
@@ -229,7 +293,7 @@ sl_status chain_open(struct chain **out, const json_t *steps, const sl_spec *in,
 void chain_close(struct chain *chain) {
     if (!chain)
         return;
-    for (size_t i = chain->step_count; i-- > 0;)
+    for (size_t i = chain->step_count; i-- > chain->shared_count;)
         if (chain->steps[i].transform->close)
             chain->steps[i].transform->close(&chain_host, chain->steps[i].state);
     mem_free(chain->steps);

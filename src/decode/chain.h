@@ -20,12 +20,24 @@ struct chain_reject {
     char reason[200];  /* escaped, one line */
 };
 
+/* A model's input, whose rows chains of results may look at. */
+struct chain_input {
+    const char *name;
+    sl_spec spec;
+};
+
 struct chain_options {
     const char *model_dir; /* where labels and other files are looked up */
     uint64_t max_pixels;   /* cap on one decoded image */
     char csv_delimiter;
     bool csv_nonfinite;    /* nan and inf are numbers */
     bool csv_empty_is_nan; /* an empty field where a number is wanted is nan */
+    /* Chains of the same records that were opened before. Where one begins with the same steps, those are
+     * opened and run once. They must outlive this one, and stand before it in the worker's set. */
+    struct chain *const *siblings;
+    size_t sibling_count;
+    const struct chain_input *inputs; /* for chains of results */
+    size_t input_count;
 };
 
 /* Opens the steps (a JSON array of "name" or {"name": params}; may be empty or NULL) on `in`. `target` is
@@ -52,8 +64,12 @@ void worker_ctx_close(struct worker_ctx *ctx);
 /* The record as the value a chain begins with. */
 void chain_source(const sl_record *record, sl_value *value);
 
+/* The rows of the options' inputs that belong to the record at hand. */
+void chain_set_inputs(struct worker_ctx *ctx, const void *const *rows);
+
 /* Runs chain number `index` of the ctx's set. `out->tensor.data` is where the last value goes (chain_spec's
- * max_nbytes of room); the value's kind and dims are filled in. SL_OK, or SL_E_DATA with *reject filled. */
+ * max_nbytes of room); the value's kind and dims are filled in. The chains of a record are run in their
+ * order, from 0 on. SL_OK, or SL_E_DATA with *reject filled. */
 sl_status chain_apply(struct worker_ctx *ctx, size_t index, const sl_value *in, sl_value *out,
                       struct chain_reject *reject);
 

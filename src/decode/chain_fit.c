@@ -145,11 +145,27 @@ static sl_status add_cast(struct chain *chain, sl_dtype to, sl_error *err) {
     return status;
 }
 
+/* Of a tensor with named rows the model takes the one with its input's name. */
+static sl_status add_part(struct chain *chain, const char *name, sl_error *err) {
+    json_t *value = json_string(name ? name : "");
+    const sl_transform *part = transform_find("tensor.part");
+    if (!part || !value || json_array_append_new(chain->json, value) != 0)
+        return error_set(err, SL_E_MEMORY, "cannot open a chain of transforms: out of memory");
+    sl_status status = chain_add(chain, part, part->name, value, err);
+    chain->apply_count = chain->step_count;
+    return status;
+}
+
 sl_status chain_fit(struct chain *chain, const sl_spec *target, const char *target_name, sl_error *err) {
     if (target->kind != SL_KIND_TENSOR)
         return chain_last(chain)->kind == target->kind ? SL_OK : misfit(chain, target, target_name, err);
     if (chain->step_count)
         take_shape(chain, target);
+    if (chain_last(chain)->part_count && chain_last(chain)->rank == target->rank + 1) {
+        sl_status status = add_part(chain, target_name, err);
+        if (status != SL_OK)
+            return status;
+    }
     const sl_spec *last = chain_last(chain);
     if (last->kind != SL_KIND_TENSOR || varies(last) || !same_dims(last, target))
         return misfit(chain, target, target_name, err);
@@ -172,6 +188,8 @@ size_t chain_nbytes(const struct chain *chain) {
     size_t total = 0;
     for (size_t i = 0; i < chain->apply_count; i++) {
         size_t parts[2] = {chain->steps[i].scratch_nbytes, 0};
+        if (i < chain->shared_count)
+            continue; /* its sibling's */
         const sl_spec *spec = &chain->steps[i].out;
         if (i + 1 < chain->apply_count && (spec->kind == SL_KIND_TENSOR || spec->kind == SL_KIND_RANKED))
             parts[1] = spec->max_nbytes;

@@ -21,7 +21,12 @@ struct chain {
     sl_spec source;
     struct chain_step *steps; /* all that were opened; room for two more than were asked for */
     size_t step_count;
-    size_t apply_count; /* the first of them run here; one more is left to the device when `lowered` */
+    size_t given_count;  /* elements of the list as it was given */
+    size_t apply_count;  /* the first of them run here; one more is left to the device when `lowered` */
+    size_t shared_count; /* the first of them belong to `shared`, which has run them already */
+    const struct chain *shared;
+    bool has_target;
+    sl_spec target;
     bool lowered;
     bool implicit; /* the source step was put in front by us */
     sl_affine affine;

@@ -12,6 +12,7 @@
 #include "support/text.h"
 
 #define MAX_LINES_NBYTES ((size_t)16 << 20)
+#define MAX_FILE_NBYTES ((size_t)256 << 20)
 
 /* --- plan time --- */
 
@@ -129,6 +130,49 @@ static sl_status host_read_lines(const sl_params *params, const char *path, cons
     return status;
 }
 
+static sl_status host_read_file(const sl_params *params, const char *path, char **bytes, size_t *nbytes,
+                                sl_error *err) {
+    const char *dir = params->chain->options.model_dir;
+    char full[4096];
+    const void *data;
+    *bytes = NULL;
+    if (!path_is_below(path))
+        return error_set(err, SL_E_MODEL, "cannot use transform '%s': '%s' is not inside the model directory",
+                         text_quote(params->name), text_quote(path));
+    int length = snprintf(full, sizeof full, "%s/%s", dir ? dir : ".", path);
+    if (length < 0 || (size_t)length >= sizeof full)
+        return error_set(err, SL_E_MODEL, "cannot read '%s': its path is too long", text_quote(path));
+    sl_status status = file_map(full, &data, nbytes, err);
+    if (status != SL_OK)
+        return status;
+    if (*nbytes > MAX_FILE_NBYTES)
+        status = error_set(err, SL_E_MODEL, "cannot use '%s': it has more than 256 MiB", text_quote(path));
+    else if (!(*bytes = mem_alloc(*nbytes + 1, 1)))
+        status = error_set(err, SL_E_MEMORY, "cannot read '%s': out of memory", text_quote(path));
+    else if (*nbytes)
+        memcpy(*bytes, data, *nbytes);
+    file_unmap(data, *nbytes);
+    return status;
+}
+
+static bool host_target(const sl_params *params, sl_spec *target) {
+    *target = params->chain->target;
+    return params->chain->has_target;
+}
+
+static sl_status host_input_find(const sl_params *params, const char *name, sl_spec *spec, size_t *index,
+                                 sl_error *err) {
+    const struct chain_options *options = &params->chain->options;
+    for (size_t i = 0; i < options->input_count; i++)
+        if (strcmp(options->inputs[i].name, name) == 0) {
+            *spec = options->inputs[i].spec;
+            *index = i;
+            return SL_OK;
+        }
+    return error_set(err, SL_E_MODEL, "cannot use transform '%s': the model has no input '%s'",
+                     text_quote(params->name), text_quote(name));
+}
+
 static uint64_t host_max_pixels(const sl_params *params) {
     return params->chain->options.max_pixels;
 }
@@ -195,6 +239,10 @@ static sl_status host_json_texts(sl_ctx *ctx, const sl_value *json, size_t count
     return json_read_texts(ctx, json->bytes, count, out);
 }
 
+static const void *host_input_row(sl_ctx *ctx, size_t index) {
+    return ctx->inputs[index];
+}
+
 const sl_host chain_host = {
     .abi = SL_TRANSFORM_ABI,
     .fail = host_fail,
@@ -226,4 +274,8 @@ const sl_host chain_host = {
     .array_find = array_find,
     .array_read = array_read,
     .array_texts = array_texts,
+    .read_file = host_read_file,
+    .target = host_target,
+    .input_find = host_input_find,
+    .input_row = host_input_row,
 };

@@ -37,7 +37,8 @@ static size_t value_nbytes(const struct chain *chain, size_t step) {
     /* The last step writes to the caller's room; views into the input need none. */
     const sl_spec *spec = &chain->steps[step].out;
     bool stored = spec->kind == SL_KIND_TENSOR || spec->kind == SL_KIND_RANKED;
-    return step + 1 < chain->apply_count && stored ? spec->max_nbytes : 0;
+    bool own = step >= chain->shared_count;
+    return own && step + 1 < chain->apply_count && stored ? spec->max_nbytes : 0;
 }
 
 static void *map_or_none(size_t nbytes, bool *ok) {
@@ -47,15 +48,21 @@ static void *map_or_none(size_t nbytes, bool *ok) {
     return p;
 }
 
+/* Scratch of a step, where this chain runs it itself. */
+static size_t scratch_nbytes(const struct chain *chain, size_t step) {
+    return step >= chain->shared_count ? chain->steps[step].scratch_nbytes : 0;
+}
+
 static bool room_open(struct worker_room *room, const struct chain *chain) {
     bool ok = true;
     room->chain = chain;
+    room->made = mem_alloc(chain->apply_count + 1, sizeof *room->made);
     room->scratch = mem_alloc(chain->apply_count + 1, sizeof *room->scratch);
     room->values = mem_alloc(chain->apply_count + 1, sizeof *room->values);
-    if (!room->scratch || !room->values)
+    if (!room->scratch || !room->values || !room->made)
         return false;
     for (size_t i = 0; i < chain->apply_count; i++) {
-        room->scratch[i] = map_or_none(chain->steps[i].scratch_nbytes, &ok);
+        room->scratch[i] = map_or_none(scratch_nbytes(chain, i), &ok);
         room->values[i] = map_or_none(value_nbytes(chain, i), &ok);
     }
     return ok;
@@ -64,12 +71,13 @@ static bool room_open(struct worker_room *room, const struct chain *chain) {
 static void room_close(struct worker_room *room) {
     for (size_t i = 0; room->chain && i < room->chain->apply_count; i++) {
         if (room->scratch && room->scratch[i])
-            mem_unmap(room->scratch[i], room->chain->steps[i].scratch_nbytes);
+            mem_unmap(room->scratch[i], scratch_nbytes(room->chain, i));
         if (room->values && room->values[i])
             mem_unmap(room->values[i], value_nbytes(room->chain, i));
     }
     mem_free(room->scratch);
     mem_free(room->values);
+    mem_free(room->made);
 }
 
 /* The largest record of a kind that any of the chains begins with. */
@@ -79,6 +87,15 @@ static size_t max_row_nbytes(struct chain *const *chains, size_t count, sl_kind 
         if (chains[i]->source.kind == kind && chains[i]->source.max_nbytes > most)
             most = chains[i]->source.max_nbytes;
     return most;
+}
+
+/* The room of a chain that stands before number `end`. */
+static const struct worker_room *find_room(const struct worker_ctx *ctx, size_t end,
+                                           const struct chain *chain) {
+    for (size_t i = 0; i < end; i++)
+        if (ctx->rooms[i].chain == chain)
+            return &ctx->rooms[i];
+    return NULL;
 }
 
 sl_status worker_ctx_open(struct worker_ctx **out, struct chain *const *chains, size_t count,
@@ -97,6 +114,9 @@ sl_status worker_ctx_open(struct worker_ctx **out, struct chain *const *chains, 
     if (!ok)
         status =
             error_set(err, SL_E_MEMORY, "cannot reserve a worker's room for its transforms: out of memory");
+    for (size_t i = 0; status == SL_OK && i < count; i++)
+        if (chains[i]->shared && !(ctx->rooms[i].shared = find_room(ctx, i, chains[i]->shared)))
+            status = error_set(err, SL_E_INTERNAL, "a chain's sibling is not in the worker's set");
     if (status == SL_OK)
         status = csv_reader_open(&ctx->csv, options, max_row_nbytes(chains, count, SL_KIND_CSV), err);
     if (status == SL_OK)
@@ -138,7 +158,7 @@ static void trim(struct worker_room *room) {
         size_t nbytes = value_nbytes(room->chain, i);
         if (nbytes > WORKER_KEEP_NBYTES)
             mem_trim(room->values[i], WORKER_KEEP_NBYTES, nbytes);
-        nbytes = room->chain->steps[i].scratch_nbytes;
+        nbytes = scratch_nbytes(room->chain, i);
         if (nbytes > WORKER_KEEP_NBYTES)
             mem_trim(room->scratch[i], WORKER_KEEP_NBYTES, nbytes);
     }
@@ -179,11 +199,14 @@ static sl_status pass_on(const struct chain *chain, const sl_value *in, sl_value
     return SL_OK;
 }
 
+void chain_set_inputs(struct worker_ctx *ctx, const void *const *rows) {
+    ctx->now.inputs = rows;
+}
+
 sl_status chain_apply(struct worker_ctx *ctx, size_t index, const sl_value *in, sl_value *out,
                       struct chain_reject *reject) {
     struct worker_room *room = &ctx->rooms[index];
     const struct chain *chain = room->chain;
-    sl_value values[2];
     const sl_value *now = in;
     sl_status status = SL_OK;
     bool huge = false;
@@ -192,9 +215,11 @@ sl_status chain_apply(struct worker_ctx *ctx, size_t index, const sl_value *in, 
         ctx->csv.is_split = false; /* the first chain of a record */
     ctx->now.chain = chain;
     ctx->now.reject = reject;
-    for (size_t i = 0; status == SL_OK && i < chain->apply_count; i++) {
+    if (room->shared)
+        now = &room->shared->made[chain->shared_count - 1];
+    for (size_t i = chain->shared_count; status == SL_OK && i < chain->apply_count; i++) {
         bool last = i + 1 == chain->apply_count;
-        sl_value *next = last ? out : &values[i % 2];
+        sl_value *next = last ? out : &room->made[i];
         prepare(next, &chain->steps[i].out, last ? out->tensor.data : room->values[i]);
         ctx->now.scratch = room->scratch[i];
         const struct chain_step *step = &chain->steps[i];

@@ -19,6 +19,7 @@ struct sl_ctx {
     const struct chain *chain;
     void *scratch; /* of the step that runs */
     struct chain_reject *reject;
+    const void *const *inputs; /* rows of the model's inputs, for chains of results */
 };
 
 /* A worker's memory for one chain: per step its scratch, and its output unless it is the last. */
@@ -26,6 +27,8 @@ struct worker_room {
     const struct chain *chain;
     void **scratch;
     void **values;
+    sl_value *made; /* what each step gave, for chains that share it */
+    const struct worker_room *shared;
     struct swell swell;
 };
 

@@ -111,13 +111,16 @@ static sl_status open_chains(struct job *job, sl_error *err) {
     job->prologues = mem_alloc(graph->input_count ? graph->input_count : 1, sizeof *job->prologues);
     if (!job->chains || !job->prologues)
         return error_set(err, SL_E_MEMORY, "out of memory for the chains");
+    struct chain_options options = job->chain_options;
     for (size_t i = 0; i < graph->input_count; i++) {
         const char *name = graph->values[graph->inputs[i]].name;
         sl_spec target;
         sl_status st = job_input_target(job, i, &target, err);
+        options.siblings = job->chains;
+        options.sibling_count = i;
         if (st == SL_OK)
-            st = chain_open(&job->chains[i], json_object_get(inputs, name), &source, &target, name,
-                            &job->chain_options, err);
+            st = chain_open(&job->chains[i], json_object_get(inputs, name), &source, &target, name, &options,
+                            err);
         if (st != SL_OK)
             return st;
         struct plan_prologue *prologue = &job->prologues[i];
