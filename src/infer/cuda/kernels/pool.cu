@@ -5,8 +5,9 @@
  * written once. FLOPs an output: the size of the window. Bound by memory: 3 x 3 with stride 2 reads 4 and
  * writes 1.
  *
- * Threads: one an output, in the output's order: neighbours read neighbouring windows. Sums in float, in the
- * order of the window. NaN in a window is the largest. */
+ * Threads: one an output, in the output's order: neighbours read neighbouring windows; or, where 16 bytes of
+ * channels lie side by side, one for all of these. Sums in float, in the order of the window. NaN in a window
+ * is the largest. */
 #include "infer/cuda/kernels/k_device.cuh"
 #include "infer/cuda/kernels/k_pool.h"
 
@@ -87,8 +88,78 @@ template <typename T> SL_KERNEL void pool(const k_pool p) {
         p.indices[i] = flat_index(p, image, s.at < 0 ? 0 : s.at);
 }
 
+/* ---- channels-last: 16 bytes of channels a thread ---- */
+
+template <typename T, int V> SL_DEVICE void look_packed(const k_pool &p, const T *x, float (&value)[V]) {
+    const k_pack<T> pack = *(const k_pack<T> *)x;
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+        const float here = sl_to_float(pack.v[v]);
+        if (p.kind == K_POOL_AVERAGE)
+            value[v] += here;
+        else
+            value[v] = here > value[v] || here != here ? here : value[v];
+    }
+}
+
+template <typename T> SL_KERNEL void pool_packed(const k_pool p) {
+    const int V = 16 / sizeof(T);
+    const uint32_t i = (blockIdx.x * blockDim.x + threadIdx.x) * V;
+    if (i >= p.total)
+        return;
+    uint32_t rest = k_quotient(i, p.inner), inner = i - rest * p.inner.by;
+    int32_t first[3], count = 0;
+    float value[V];
+#pragma unroll
+    for (int d = 2; d >= 0; d--) {
+        uint32_t up = k_quotient(rest, p.out[d]);
+        first[d] = (int32_t)(rest - up * p.out[d].by) * p.stride[d] - p.pad[d];
+        rest = up;
+    }
+#pragma unroll
+    for (int v = 0; v < V; v++)
+        value[v] = p.kind == K_POOL_MAX ? -INFINITY : 0.0f;
+    const T *image = (const T *)p.x + (int64_t)rest * p.in[0] * p.in[1] * p.in[2] * p.inner.by + inner;
+    for (int32_t kz = 0; kz < p.kernel[0]; kz++) {
+        const int32_t z = first[0] + kz * p.dilation[0];
+        if (z < 0 || z >= p.in[0])
+            continue;
+        for (int32_t ky = 0; ky < p.kernel[1]; ky++) {
+            const int32_t y = first[1] + ky * p.dilation[1];
+            if (y < 0 || y >= p.in[1])
+                continue;
+            for (int32_t kx = 0; kx < p.kernel[2]; kx++) {
+                const int32_t x = first[2] + kx * p.dilation[2];
+                if (x < 0 || x >= p.in[2])
+                    continue;
+                look_packed<T>(p, image + (int64_t)((z * p.in[1] + y) * p.in[2] + x) * p.inner.by, value);
+                count++;
+            }
+        }
+    }
+    const float over = (float)(p.padded ? count_padded(p, first) : count);
+    k_pack<T> pack;
+#pragma unroll
+    for (int v = 0; v < V; v++)
+        pack.v[v] = sl_from_float<T>(p.kind == K_POOL_AVERAGE ? value[v] / over : value[v]);
+    *(k_pack<T> *)((T *)p.y + i) = pack;
+}
+
+/* ---- the launcher ---- */
+
+static bool is_packed(const struct k_pool *p) {
+    const uint32_t width = p->x_type == K_F32 ? 4 : 8;
+    return (p->x_type == K_F32 || p->x_type == K_F16 || p->x_type == K_BF16) && p->y_type == p->x_type &&
+           p->inner.by % width == 0 && p->kind != K_POOL_LP && !p->indices;
+}
+
 extern "C" int k_pool_launch(const struct k_pool *p, k_stream stream) {
-    const uint32_t blocks = (p->total + THREADS - 1) / THREADS;
+    const uint32_t width = !is_packed(p) ? 1 : p->x_type == K_F32 ? 4 : 8;
+    const uint32_t blocks = (p->total / width + THREADS - 1) / THREADS;
+    if (is_packed(p))
+        return p->x_type == K_F32   ? SL_LAUNCH((pool_packed<float>), blocks, THREADS, 0, stream, *p)
+               : p->x_type == K_F16 ? SL_LAUNCH((pool_packed<sl_half>), blocks, THREADS, 0, stream, *p)
+                                    : SL_LAUNCH((pool_packed<sl_bfloat16>), blocks, THREADS, 0, stream, *p);
     return p->x_type == K_F32    ? SL_LAUNCH((pool<float>), blocks, THREADS, 0, stream, *p)
            : p->x_type == K_F16  ? SL_LAUNCH((pool<sl_half>), blocks, THREADS, 0, stream, *p)
            : p->x_type == K_BF16 ? SL_LAUNCH((pool<sl_bfloat16>), blocks, THREADS, 0, stream, *p)

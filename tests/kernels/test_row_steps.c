@@ -1,4 +1,4 @@
-/* test_rows.c: the kernels over elements and rows beside their references: elementwise.cu, affine.cu,
+/* test_row_steps.c: the kernels over elements and rows beside their references: elementwise.cu, affine.cu,
  * norm.cu, reduce.cu, lines.cu, embed.cu. Sizes around those of warps, chunks and blocks, where one layout of
  * threads ends and the next begins. */
 #include "harness.h"
@@ -198,7 +198,7 @@ START_TEST(lines) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("rows");
+    Suite *suite = suite_create("row_steps");
     TCase *t = tcase_create("rows");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, unary_of_all_sizes);

@@ -1,5 +1,5 @@
-/* test_moves.c: the kernels that move, gather, look at windows, walk trees and run through time, beside their
- * references: move.cu, pad.cu, gather.cu, scatter.cu, pool.cu, resize.cu, recurrent.cu, quantize.cu,
+/* test_move_steps.c: the kernels that move, gather, look at windows, walk trees and run through time, beside
+ * their references: move.cu, pad.cu, gather.cu, scatter.cu, pool.cu, resize.cu, recurrent.cu, quantize.cu,
  * features.cu. */
 #include "harness.h"
 #include "step_rig.h"
@@ -112,6 +112,10 @@ START_TEST(pools) {
     step_text("AveragePool", "kernel_shape=[2,2,2] auto_pad='SAME_UPPER'", "f:1,2,5,4,3");
     step_text("MaxPool", "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] #last", "f:2,3,9,8");
     step_text("AveragePool", "kernel_shape=[3,3] pads=[1,1,0,1] #last #rows", "f:2,16,7,7");
+    step_text("AveragePool", "kernel_shape=[2,3] strides=[2,1] count_include_pad=1 pads=[1,0,1,0] #last",
+              "f:2,8,7,7");
+    step_text("MaxPool", "kernel_shape=[3,3] strides=[2,2] dilations=[2,1] #last #rows", "f:3,24,9,8");
+    step_text("MaxPool", "kernel_shape=[2,2,2] #last", "f:1,8,5,4,3");
     step_text_refused("MaxPool", "kernel_shape=[2,2] #out=2 #last", "f:2,3,9,8", "lies otherwise");
     step_text("LpPool", "kernel_shape=[2,2] p=2", "f:1,2,5,4");
     step_text("LpPool", "kernel_shape=[2] p=3", "f:1,2,7+");
@@ -242,7 +246,7 @@ START_TEST(trees) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("moves");
+    Suite *suite = suite_create("move_steps");
     TCase *t = tcase_create("moves");
     tcase_set_timeout(t, 120);
     tcase_add_test(t, copies);
