@@ -189,6 +189,7 @@ static void run_mapping(const struct op_call *call) {
                                .attrs = op_attrs,                                                            \
                                .infer = infer_mapping,                                                       \
                                .prepare = prepare_mapping,                                                   \
+                               .any_size = true,                                                             \
                                .run = run_mapping};
 
 MAPPING(label_encoder, "LabelEncoder", 1,
@@ -264,4 +265,5 @@ const struct op op_one_hot_encoder = {.domain = "ai.onnx.ml",
                                       .attrs = "cats_int64s cats_strings zeros",
                                       .infer = infer_one_hot,
                                       .prepare = prepare_one_hot,
+                                      .any_size = true,
                                       .run = run_one_hot};

@@ -223,4 +223,5 @@ const struct op op_tf_idf_vectorizer = {
              "pool_strings weights",
     .infer = infer_vectorizer,
     .prepare = prepare_vectorizer,
+    .any_size = true,
     .run = run_vectorizer};

@@ -358,4 +358,5 @@ const struct op op_svm_classifier = {
         "prob_b rho support_vectors vectors_per_class",
     .infer = infer_classifier,
     .prepare = prepare_classifier,
+    .any_size = true,
     .run = run_classifier};

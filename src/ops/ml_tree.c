@@ -138,6 +138,7 @@ const struct op op_tree_classifier = {
                         "classlabels_int64s classlabels_strings",
     .infer = infer_classifier,
     .prepare = prepare_classifier,
+    .any_size = true,
     .run = tree_run};
 
 /* Regressor */
@@ -207,4 +208,5 @@ const struct op op_tree_regressor = {
                    "target_weights_as_tensor",
     .infer = infer_regressor,
     .prepare = prepare_regressor,
+    .any_size = true,
     .run = tree_run};

@@ -310,4 +310,5 @@ const struct op op_tree_ensemble = {
              "nodes_splits nodes_trueleafs nodes_truenodeids post_transform tree_roots",
     .infer = infer_ensemble,
     .prepare = prepare_ensemble,
+    .any_size = true,
     .run = tree_run};

@@ -192,4 +192,5 @@ const struct op op_regex_full_match = {.domain = "",
                                        .attrs = "pattern",
                                        .infer = infer_full_match,
                                        .prepare = prepare_full_match,
+                                       .any_size = true,
                                        .run = run_full_match};

@@ -190,6 +190,58 @@ START_TEST(constants_are_folded) {
 }
 END_TEST
 
+/* The rows of x that have something above two. */
+static void begin_rows(struct model *m, const char *dims) {
+    model_begin(m);
+    model_input(m, "x", SL_FLOAT, dims);
+    model_floats(m, "two", "", (float[]){2});
+    model_ints(m, "first", "1", (int64_t[]){0});
+    model_node(m, "Flatten", "x", "f");
+    model_node(m, "ReduceMax", "f", "r");
+    model_attr_ints(m, "axes", 1, (int64_t[]){1});
+    model_attr_int(m, "keepdims", 0);
+    model_node(m, "Greater", "r,two", "b");
+    model_node(m, "NonZero", "b", "p");
+    model_node(m, "Squeeze", "p,first", "i");
+    model_node(m, "Gather", "x,i", "g");
+}
+
+/* What is prepared for one size refuses another, by name; what is prepared of constants runs. */
+START_TEST(what_is_prepared_for_a_size_says_so) {
+    const float x[6] = {1, 0, 3, 4, 0, 5};
+    struct model m;
+    struct reference *reference = NULL;
+    sl_error err = {0};
+    begin_rows(&m, "n,1,2,2");
+    model_floats(&m, "scales", "4", (float[]){1, 1, 2, 2});
+    model_node(&m, "Resize", "g,,scales", "y");
+    model_output(&m, "y", SL_FLOAT, "k,1,4,4");
+    struct made made = make(&m, (struct plan_options){.batch = 3, .free_rows = true});
+    ck_assert_msg(made.plan != NULL, "%s", made.err.text);
+    ck_assert_int_eq(reference_open(&reference, made.plan, &err), SL_E_MODEL);
+    ck_assert_ptr_nonnull(strstr(err.text, "(operator 'Resize'): it is prepared for one size"));
+    unmake(&made);
+    begin_rows(&m, "n,2");
+    model_node(&m, "Cast", "g", "c");
+    model_attr_int(&m, "to", SL_INT64);
+    model_node(&m, "LabelEncoder", "c", "y");
+    model_node_domain(&m, "ai.onnx.ml");
+    model_attr_ints(&m, "keys_int64s", 2, (int64_t[]){3, 4});
+    model_attr_ints(&m, "values_int64s", 2, (int64_t[]){30, 40});
+    model_output(&m, "y", SL_INT64, "k,2");
+    made = make(&m, (struct plan_options){.batch = 3, .free_rows = true});
+    ck_assert_msg(made.plan != NULL, "%s", made.err.text);
+    char *out = mem_map(made.plan->output_nbytes);
+    ck_assert_msg(reference_open(&reference, made.plan, &err) == SL_OK, "%s", err.text);
+    ck_assert_msg(reference_run(reference, (void *)(uintptr_t)x, out, &err) == SL_OK, "%s", err.text);
+    sl_tensor y = plan_output(made.plan, 0, out);
+    ck_assert(y.dims[0] == 2 && ((int64_t *)y.data)[0] == 30 && ((int64_t *)y.data)[1] == 40);
+    reference_close(reference);
+    mem_unmap(out, made.plan->output_nbytes);
+    unmake(&made);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("bounds");
     TCase *tcase = tcase_create("bounds");
@@ -200,6 +252,7 @@ int main(void) {
     tcase_add_test(tcase, what_has_no_bound_is_refused);
     tcase_add_test(tcase, rows_of_several_records_are_not_told_apart);
     tcase_add_test(tcase, constants_are_folded);
+    tcase_add_test(tcase, what_is_prepared_for_a_size_says_so);
     suite_add_tcase(suite, tcase);
     return harness_run(suite);
 }
