@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "graph/onnx_wire.h"
 #include "graph/run_reference.h"
 #include "support/mem.h"
+#include "support/wire.h"
 
 void wire_put_varint(struct buf *b, uint64_t x) {
     for (; x >= 128; x >>= 7)
