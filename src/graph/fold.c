@@ -99,12 +99,19 @@ static bool is_waiting(const struct work *w, const struct work_node *node) {
            (QUANT_BYTES & OPS_BIT(w->values[node->in[0]].tensor.dtype)) != 0;
 }
 
+static bool has_bodies(const struct work_node *node) {
+    for (size_t i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].body)
+            return true;
+    return false;
+}
+
 /* One node: what it has inside first. */
 static sl_status settle_node(struct work *w, size_t at, sl_error *err) {
     sl_status st = SL_OK;
     if (w->nodes[at].op->body_in) {
         st = work_unroll(w, at, err);
-        if (st == SL_OK && !w->nodes[at].dead)
+        if (st == SL_OK && !w->nodes[at].dead && !has_bodies(&w->nodes[at]))
             st = work_make_bodies(w, at, err);
     }
     if (st == SL_OK && !strcmp(w->nodes[at].op->name, "FlexAttention"))

@@ -7,6 +7,8 @@
 #include "ops/rules.h"
 #include "support/mem.h"
 
+#define FEW_TRIPS 8
+#define MANY_FLOPS 100000u /* of a body: where a device's products are better by more than they cost */
 #define MOST_TRIPS 1024
 #define MOST_ADDED 4096                   /* nodes of a plan that come from inside others */
 #define MOST_WEIGHTS ((uint64_t)64 << 20) /* bytes that iterations read: devices pack them each time */
@@ -178,6 +180,27 @@ static bool is_small(const struct unroll *u, const struct graph *g, uint64_t tri
            trips * count_weights(u, g) <= MOST_WEIGHTS;
 }
 
+/* One step does it, at sizes that are known, and nothing in it is worth more. The node has its bodies then.
+ */
+static bool is_good_as_step(struct unroll *u, size_t at) {
+    struct work *w = u->w;
+    sl_error ignored = {0};
+    bool good = work_make_bodies(w, at, &ignored) == SL_OK;
+    struct work_node *node = &w->nodes[at];
+    struct op_call call = work_call(w, node);
+    call.least = w->call_least;
+    for (size_t i = 0; i < node->out_count; i++)
+        call.least[i].bounds = 0;
+    good = good && node->op->infer(&call, &ignored) == SL_OK;
+    for (size_t i = 0; good && i < node->out_count; i++)
+        good = !call.least[i].bounds;
+    for (size_t i = 0; good && i < node->attr_count; i++)
+        good = !node->attrs[i].body || plan_of_body(node->attrs[i].body)->flops < MANY_FLOPS;
+    if (!good)
+        node->attrs = u->node.attrs;
+    return good;
+}
+
 /* What was put in and cannot stay. */
 static void abandon(struct work *w, size_t first) {
     for (size_t i = first; i < w->node_count; i++)
@@ -289,6 +312,8 @@ static sl_status try_loop(struct unroll *u, size_t at, bool *done, sl_error *err
     for (size_t i = 0; i < carried; i++)
         if (u->node.in[2 + i] == GRAPH_NONE)
             return SL_OK;
+    if (most > FEW_TRIPS && is_good_as_step(u, at))
+        return SL_OK;
     if (!begin(u, attr, (size_t)most, g->output_count - 1 - carried))
         return work_out_of_memory(err);
     for (size_t i = 0; i < carried; i++)
@@ -353,7 +378,7 @@ static sl_status unroll_scan(struct unroll *u, size_t states, size_t scans, sl_e
 }
 
 /* What the rule would refuse is left to it. */
-static sl_status try_scan(struct unroll *u, bool *done, sl_error *err) {
+static sl_status try_scan(struct unroll *u, size_t at, bool *done, sl_error *err) {
     const struct attr *attr = find_graph(&u->node, "body");
     const struct graph *g = attr ? attr->graph : NULL;
     int64_t scans = node_int(&u->node, "num_scan_inputs", 0, -1), length = -1;
@@ -376,7 +401,7 @@ static sl_status try_scan(struct unroll *u, bool *done, sl_error *err) {
             return SL_OK;
         length = value->tensor.dims[axis];
     }
-    if (length < 1 || !is_small(u, g, (uint64_t)length))
+    if (length < 1 || !is_small(u, g, (uint64_t)length) || (length > FEW_TRIPS && is_good_as_step(u, at)))
         return SL_OK;
     if (!begin(u, attr, (size_t)length, g->output_count - states))
         return work_out_of_memory(err);
@@ -390,7 +415,7 @@ sl_status work_unroll(struct work *w, size_t at, sl_error *err) {
     bool done = false;
     sl_status st = !strcmp(name, "If")     ? take_branch(&u, &done, err)
                    : !strcmp(name, "Loop") ? try_loop(&u, at, &done, err)
-                                           : try_scan(&u, &done, err);
+                                           : try_scan(&u, at, &done, err);
     end(&u);
     if (done)
         w->nodes[at].dead = true;
