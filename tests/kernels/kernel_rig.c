@@ -126,6 +126,21 @@ void rig_after(const char *what, int order, int err, const void *y, size_t nbyte
                       order);
 }
 
+void rig_count_conflicts(void) {
+    simt_options = (struct simt_options){.count_conflicts = true};
+    simt_counts_clear();
+}
+
+void rig_conflicts(const char *what, int err, unsigned ldmatrix, unsigned access) {
+    struct simt_counts counts = simt_counts();
+    ck_assert_msg(err == 0, "%s: error %d", what, err);
+    ck_assert_msg(counts.ldmatrix_conflict <= ldmatrix, "%s: ldmatrix at %s takes %u passes more than one",
+                  what, counts.ldmatrix_site, counts.ldmatrix_conflict);
+    ck_assert_msg(counts.access_conflict <= access, "%s: the access at %s takes %u passes more than one",
+                  what, counts.access_site, counts.access_conflict);
+    simt_options = (struct simt_options){0};
+}
+
 /* ---- comparing ---- */
 
 void rig_close(const char *what, enum k_type type, const void *got, const void *want, size_t n,

@@ -52,6 +52,18 @@ void rig_after(const char *what, int order, int err, const void *y, size_t nbyte
     } while (0)
 #define RIG_RUN(launch, args, y, nbytes) RIG_RUN_OVER(launch, args, y, NULL, nbytes)
 
+/* Launches once more and counts bank conflicts: the worst ldmatrix and the worst other access of a warp may
+ * cost that many passes over the banks more than one. Builds that do not see plain accesses count ldmatrix,
+ * cp.async and the 16-byte wrappers alone. */
+#define RIG_CONFLICTS(launch, args, ldmatrix, access)                                                        \
+    do {                                                                                                     \
+        rig_count_conflicts();                                                                               \
+        int err_ = launch(args, NULL);                                                                       \
+        rig_conflicts(#launch, err_, ldmatrix, access);                                                      \
+    } while (0)
+void rig_count_conflicts(void);
+void rig_conflicts(const char *what, int err, unsigned ldmatrix, unsigned access);
+
 /* |got - want| <= absolute + relative * |want| for each of n elements; NaN matches NaN. got is the device's,
  * want the host's, both of the type. */
 void rig_close(const char *what, enum k_type type, const void *got, const void *want, size_t n,

@@ -30,7 +30,16 @@
 #ifdef WITH_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#if defined(SIMT_UCONTEXT) /* to try it where it is not needed */
+#define SWITCH_UCONTEXT 1
+#elif defined(__x86_64__)
+#define SWITCH_X86_64 1
+#elif defined(__aarch64__)
+#define SWITCH_AARCH64 1
+#else
+#define SWITCH_UCONTEXT 1
+#endif
+#ifdef SWITCH_UCONTEXT
 #include <ucontext.h>
 #endif
 
@@ -44,14 +53,14 @@ struct fiber {
     struct thread *thread;
     void *tsan;
     void *fake; /* AddressSanitizer's, while it does not run */
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#ifdef SWITCH_UCONTEXT
     ucontext_t context, scheduler;
 #endif
 };
 
 /* ---- the switch ---- */
 
-#if defined(__x86_64__)
+#if defined(SWITCH_X86_64)
 void simt_switch(void **save, void *load);
 __asm__(".text\n"
         ".globl simt_switch\n"
@@ -65,7 +74,7 @@ __asm__(".text\n"
         "    ret\n"
         ".size simt_switch, . - simt_switch\n");
 enum { SAVED = 6 };
-#elif defined(__aarch64__)
+#elif defined(SWITCH_AARCH64)
 void simt_switch(void **save, void *load);
 __asm__(".text\n"
         ".globl simt_switch\n"
@@ -96,10 +105,11 @@ static void to_fiber(struct worker *w, struct fiber *f) {
     void *fake;
     __sanitizer_start_switch_fiber(&fake, f->stack, STACK_NBYTES);
 #endif
-#if defined(__x86_64__) || defined(__aarch64__)
-    simt_switch(&w->scheduler, f->sp);
-#else
+#ifdef SWITCH_UCONTEXT
+    (void)w;
     swapcontext(&f->scheduler, &f->context);
+#else
+    simt_switch(&w->scheduler, f->sp);
 #endif
 #ifdef WITH_ASAN
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
@@ -113,10 +123,11 @@ static void to_scheduler(struct worker *w, struct fiber *f) {
 #ifdef WITH_ASAN
     __sanitizer_start_switch_fiber(&f->fake, w->scheduler_stack, w->scheduler_stack_nbytes);
 #endif
-#if defined(__x86_64__) || defined(__aarch64__)
-    simt_switch(&f->sp, w->scheduler);
-#else
+#ifdef SWITCH_UCONTEXT
+    (void)w;
     swapcontext(&f->context, &f->scheduler);
+#else
+    simt_switch(&f->sp, w->scheduler);
 #endif
 #ifdef WITH_ASAN
     __sanitizer_finish_switch_fiber(f->fake, &f->worker->scheduler_stack, &f->worker->scheduler_stack_nbytes);
@@ -143,7 +154,7 @@ static void fiber_main(struct fiber *f) {
     }
 }
 
-#if defined(__x86_64__)
+#if defined(SWITCH_X86_64)
 void simt_fiber_begin(void);
 __asm__(".text\n"
         ".hidden simt_fiber_begin\n"
@@ -151,7 +162,7 @@ __asm__(".text\n"
         "simt_fiber_begin:\n"
         "    movq %rbx, %rdi\n    callq *%r12\n    ud2\n"
         ".size simt_fiber_begin, . - simt_fiber_begin\n");
-#elif defined(__aarch64__)
+#elif defined(SWITCH_AARCH64)
 void simt_fiber_begin(void);
 __asm__(".text\n"
         ".hidden simt_fiber_begin\n"
@@ -160,16 +171,16 @@ __asm__(".text\n"
         "    mov x0, x19\n    blr x20\n    brk #1\n"
         ".size simt_fiber_begin, . - simt_fiber_begin\n");
 #else
-static __thread struct fiber *beginning;
-static void begin_context(void) {
-    fiber_main(beginning);
+/* makecontext hands over ints only */
+static void begin_context(unsigned high, unsigned low) {
+    fiber_main((struct fiber *)(uintptr_t)((uint64_t)high << 32 | low));
 }
 #endif
 
 /* The registers simt_switch will take up. */
 static void fiber_prepare(struct fiber *f) {
+#if defined(SWITCH_X86_64)
     void **top = (void **)(void *)(f->stack + STACK_NBYTES);
-#if defined(__x86_64__)
     top -= SAVED + 3; /* r15 r14 r13 r12 rbx rbp, the return address, and two for the alignment */
     memset(top, 0, (SAVED + 3) * sizeof *top);
     void (*entry)(struct fiber *) = fiber_main;
@@ -178,7 +189,8 @@ static void fiber_prepare(struct fiber *f) {
     top[4] = f;
     memcpy(&top[6], &begin, sizeof begin);
     f->sp = top;
-#elif defined(__aarch64__)
+#elif defined(SWITCH_AARCH64)
+    void **top = (void **)(void *)(f->stack + STACK_NBYTES);
     top -= 20;
     memset(top, 0, 160);
     void (*entry)(struct fiber *) = fiber_main;
@@ -188,13 +200,12 @@ static void fiber_prepare(struct fiber *f) {
     memcpy(&top[11], &begin, sizeof begin);
     f->sp = top;
 #else
-    (void)top;
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = f->stack;
     f->context.uc_stack.ss_size = STACK_NBYTES;
     f->context.uc_link = NULL;
-    beginning = f;
-    makecontext(&f->context, begin_context, 0);
+    makecontext(&f->context, (void (*)(void))begin_context, 2, (unsigned)((uint64_t)(uintptr_t)f >> 32),
+                (unsigned)(uintptr_t)f);
 #endif
 #ifdef WITH_TSAN
     if (f->tsan)
