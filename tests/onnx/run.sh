@@ -14,8 +14,8 @@ mkdir -p $OUT
 cc -std=c11 -D_GNU_SOURCE -O2 -Iinclude -Isrc -I. -Itests/unit -o $OUT/run_cases tests/onnx/run_cases.c tests/unit/onnx_case.c \
     build/release/libsluice.a $(pkg-config --libs jansson libcrypto) -ldnnl -lgomp -lpthread -lm
 [ -d $OUT/cases ] || "$PYTHON" tests/onnx/make_cases.py $OUT/cases 2>/dev/null
-[ -d $OUT/models ] || "$PYTHON" tests/onnx/make_cases.py --models $OUT/models 2>/dev/null
-SETS="cases models ort"
+[ -d $OUT/package ] || "$PYTHON" tests/onnx/make_cases.py --models $OUT/package 2>/dev/null
+SETS="cases package ort"
 for script in tests/onnx/make_ort_*.py; do # one a family: make_ort_sequence.py fills $OUT/ort_sequence
     name=$(basename "$script" .py)
     name=${name#make_}
