@@ -24,14 +24,15 @@ typedef struct sl_field {
 
 /* What the parts of a record are. One job has one kind. */
 typedef enum sl_record_kind {
-    SL_RECORD_CSV = 1, /* bytes: one row without its line end */
-    SL_RECORD_JSON,    /* bytes: one JSON value */
-    SL_RECORD_BYTES,   /* bytes: one whole file */
-    SL_RECORD_FIELDS,  /* fields: the members of one sample */
-    SL_RECORD_ARRAYS,  /* bytes: named arrays, one row of each */
-    SL_RECORD_TEXT,    /* bytes: one text */
-    SL_RECORD_EXAMPLE, /* bytes: a tf.train.Example */
-    SL_RECORD_PROTOBUF /* bytes: a Record of SageMaker's protobuf */
+    SL_RECORD_CSV = 1,  /* bytes: one row without its line end */
+    SL_RECORD_JSON,     /* bytes: one JSON value */
+    SL_RECORD_BYTES,    /* bytes: one whole file */
+    SL_RECORD_FIELDS,   /* fields: the members of one sample */
+    SL_RECORD_ARRAYS,   /* bytes: named arrays, one row of each */
+    SL_RECORD_TEXT,     /* bytes: one text */
+    SL_RECORD_EXAMPLE,  /* bytes: a tf.train.Example */
+    SL_RECORD_PROTOBUF, /* bytes: a Record of SageMaker's protobuf */
+    SL_RECORD_LIBSVM    /* bytes: a line of LIBSVM */
 } sl_record_kind;
 
 typedef struct sl_record {

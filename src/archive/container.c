@@ -7,19 +7,13 @@
 #define EXPANSION_FREE_NBYTES (10u << 20)
 
 /* By content the surest come first: a CSV row is recognised by little. */
-const struct container_ops *const container_table[] = {&container_npy,
-                                                       &container_npz,
-                                                       &container_zip,
-                                                       &container_recordio_protobuf,
-                                                       &container_recordio,
-                                                       &container_tfrecord,
-                                                       &container_tar,
-                                                       &container_file,
-                                                       &container_json,
-                                                       &container_jsonl,
-                                                       &container_csv,
-                                                       &container_text,
-                                                       NULL};
+const struct container_ops *const container_table[] = {&container_npy,      &container_npz,
+                                                       &container_zip,      &container_recordio_protobuf,
+                                                       &container_recordio, &container_tfrecord,
+                                                       &container_tar,      &container_file,
+                                                       &container_json,     &container_jsonl,
+                                                       &container_libsvm,   &container_csv,
+                                                       &container_text,     NULL};
 
 bool container_expands(const struct container_options *options, uint64_t unpacked_nbytes,
                        uint64_t packed_nbytes) {

@@ -26,6 +26,7 @@ struct stream {
 struct container_options {
     bool csv_header;          /* the first row of each shard names the columns */
     char csv_delimiter;       /* ',' */
+    char csv_comment;         /* a line that begins with it is no record; 0: none */
     size_t max_record_nbytes; /* a longer record is a reject, not an error */
     bool allow_truncated;     /* deliver what a cut-off shard has, its torn tail as a reject */
     uint32_t
@@ -60,8 +61,8 @@ struct container_ops {
 };
 
 extern const struct container_ops container_csv, container_file, container_json, container_jsonl,
-    container_npy, container_npz, container_recordio, container_recordio_protobuf, container_tar,
-    container_text, container_tfrecord, container_zip;
+    container_libsvm, container_npy, container_npz, container_recordio, container_recordio_protobuf,
+    container_tar, container_text, container_tfrecord, container_zip;
 extern const struct container_ops *const container_table[]; /* ended by NULL; asked in this order */
 
 /* Whether so many bytes out of so few are too many (looked at from 10 MiB on). */

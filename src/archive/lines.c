@@ -36,6 +36,7 @@ sl_status lines_open(struct lines *l, const struct container_options *options, b
                         .with_header = options->csv_header,
                         .quotes = quotes,
                         .spaces_blank = spaces_blank,
+                        .comment = options->csv_comment,
                         .delimiter = options->csv_delimiter ? options->csv_delimiter : ',',
                         .tail_cap = options->max_record_nbytes + CHUNK_NBYTES + 2 * HEAD_NBYTES};
     l->tail = mem_map(l->tail_cap);
@@ -101,12 +102,19 @@ static bool walk(const struct lines *l, struct scan *s, size_t *end) {
     return i < s->size;
 }
 
+/* Whether the unfinished record is a comment, where quotes mean nothing. */
+static bool is_comment(const struct lines *l, const struct scan *s) {
+    if (!l->comment)
+        return false;
+    return l->dropping ? l->drop_comment : s->pos < s->size && s->data[s->pos] == l->comment;
+}
+
 /* Where the '\n' is that ends the unfinished record; false when it is not here yet. */
 static bool find_end(const struct lines *l, struct scan *s, size_t *end) {
     if (s->state == LINE) {
         const char *feed = memchr(s->data + s->looked, '\n', s->size - s->looked);
         size_t stop = feed ? (size_t)(feed - s->data) : s->size;
-        if (!l->quotes || find_byte(&s->quote, '"', s, s->pos) >= stop) {
+        if (!l->quotes || is_comment(l, s) || find_byte(&s->quote, '"', s, s->pos) >= stop) {
             s->looked = *end = stop;
             return feed != NULL;
         }
@@ -177,7 +185,7 @@ static void finish_record(struct lines *l, struct scan *s, size_t end) {
     size_t stop = end > s->pos && s->data[end - 1] == '\r' ? end - 1 : end, nbytes = stop - s->pos;
     if (nbytes > l->max_record) /* even of blanks: whether it was seen whole depends on the block */
         deliver(l, s, s->base + s->pos, nbytes, 0, "too-long", too_long);
-    else if (is_blank(l, s->data + s->pos, nbytes))
+    else if (is_blank(l, s->data + s->pos, nbytes) || is_comment(l, s))
         return;
     else if (find_byte(&s->nul, 0, s, s->pos) < stop)
         deliver(l, s, s->base + s->pos, nbytes, nbytes, "nul-byte", "record holds a NUL byte");
@@ -228,9 +236,11 @@ static void drop_long(struct lines *l, struct scan *s) {
     if (!l->dropping && held < l->max_record + LINE_END_NBYTES)
         return;
     if (!l->dropping) {
+        l->drop_comment = is_comment(l, s);
         l->dropping = true;
         l->drop_offset = s->base + s->pos;
-        if (l->quotes && s->state == LINE) { /* from here on the state is all there is of it */
+        if (l->quotes && s->state == LINE &&
+            !l->drop_comment) { /* from here on the state is all there is of it */
             s->state = FIELD_START;
             s->looked = s->pos;
             walk(l, s, &end);

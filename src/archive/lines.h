@@ -20,7 +20,8 @@ struct lines {
     bool quotes;       /* a '"' at the start of a field opens a quoted one */
     bool spaces_blank; /* a line of spaces and tabs is blank too */
     char delimiter;
-    char *tail; /* [tail_cap] */
+    char comment; /* a line that begins with it is no record; 0: none */
+    char *tail;   /* [tail_cap] */
     size_t tail_cap;
     char *header; /* [LINES_HEADER_NBYTES] */
     /* of the shard at hand */
@@ -33,6 +34,7 @@ struct lines {
     sl_error damage; /* status set: told when what came before is delivered */
     /* of a record that outgrew max_record: its bytes are dropped as they come */
     bool dropping, drop_cr; /* drop_cr: the last byte dropped was a '\r' */
+    bool drop_comment;      /* quotes mean nothing in it */
     enum quote_state drop_state;
     uint64_t drop_offset;
 };

@@ -226,7 +226,8 @@ const struct option_def option_table[] = {
     {"content-type", 0, "TYPE", "by name and content", JOB, "what the input is",
      "text/csv, text/plain (a text a line), application/jsonlines, application/json, application/x-tar, "
      "application/zip, application/x-npy, application/x-npz, application/x-tfrecord, "
-     "application/x-recordio-protobuf, or application/x-image for one file a record.",
+     "application/x-recordio-protobuf, text/libsvm (;base=1 ;missing=nan), or application/x-image for one "
+     "file a record.",
      set_text, AT(job.content_type), false},
     {"compression-type", 0, "None|Gzip|Zstd|Bzip2|Xz|Lz4", "by content", JOB, "how the input is compressed",
      "One layer, several members of it; bytes behind the last one are damage.", set_text,

@@ -337,6 +337,10 @@ void chain_source(const sl_record *record, sl_value *value) {
         value->kind = SL_KIND_ARRAYS;
         value->encoding = ARRAYS_EXAMPLE;
         break;
+    case SL_RECORD_LIBSVM:
+        value->kind = SL_KIND_ARRAYS;
+        value->encoding = ARRAYS_LIBSVM;
+        break;
     case SL_RECORD_PROTOBUF:
         value->kind = SL_KIND_ARRAYS;
         value->encoding = ARRAYS_PROTOBUF;

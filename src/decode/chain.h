@@ -38,6 +38,8 @@ struct chain_options {
     size_t sibling_count;
     const struct chain_input *inputs; /* for chains of results */
     size_t input_count;
+    int64_t libsvm_base; /* the first index: 0 or 1 */
+    bool libsvm_missing_is_nan;
 };
 
 /* Opens the steps (a JSON array of "name" or {"name": params}; may be empty or NULL) on `in`. `target` is

@@ -22,6 +22,7 @@ void array_cursor_begin(struct array_cursor *c, const sl_value *arrays) {
         .arrays = arrays, .at = arrays->bytes.data, .end = arrays->bytes.data + arrays->bytes.nbytes};
     if (arrays->encoding != ARRAYS_PACKED) {
         c->outer = wire_over(arrays->bytes.data, arrays->bytes.nbytes);
+        c->left = 1;
         return;
     }
     if (arrays->bytes.nbytes < sizeof c->left) {
@@ -59,6 +60,12 @@ static bool next_packed(struct array_cursor *c, sl_slice *name, sl_value *array)
 bool array_cursor_next(struct array_cursor *c, sl_slice *name, sl_value *array) {
     if (c->bad)
         return false;
+    if (c->arrays->encoding == ARRAYS_LIBSVM) { /* one array without a name: the whole line */
+        *name = (sl_slice){"", 0};
+        *array = (sl_value){.kind = SL_KIND_ARRAY, .bytes = c->arrays->bytes, .encoding = ARRAY_LIBSVM};
+        array->tensor.dtype = SL_FLOAT;
+        return c->left-- == 1;
+    }
     return c->arrays->encoding == ARRAYS_PACKED ? next_packed(c, name, array)
                                                 : proto_cursor_next(c, name, array);
 }
@@ -165,6 +172,8 @@ sl_status array_read(sl_ctx *ctx, const sl_value *array, const sl_spec *want, vo
         return read_npy(ctx, array->bytes, want, out);
     if (array->encoding == ARRAY_LIST || array->encoding == ARRAY_TENSOR)
         return proto_read(ctx, array, want, out);
+    if (array->encoding == ARRAY_LIBSVM)
+        return libsvm_read(ctx, array->bytes, want, out);
     if (array->encoding == ARRAY_TEXTS)
         return reject_set(ctx, "decode", "wrong-dtype", "the array has texts, expected %s",
                           sl_dtype_name(want->dtype));

@@ -9,13 +9,14 @@
 #include "support/wire.h"
 
 /* How bytes hold arrays (SL_KIND_ARRAYS), and how they hold one (SL_KIND_ARRAY): sl_value.encoding. */
-enum arrays_encoding { ARRAYS_PACKED = 1, ARRAYS_EXAMPLE, ARRAYS_PROTOBUF };
+enum arrays_encoding { ARRAYS_PACKED = 1, ARRAYS_EXAMPLE, ARRAYS_PROTOBUF, ARRAYS_LIBSVM };
 enum array_encoding {
     ARRAY_LITTLE = 1, /* elements of tensor.dtype, one behind another */
     ARRAY_BIG,        /* the same, big-endian */
     ARRAY_TEXT,       /* the bytes are one text or file */
     ARRAY_TEXTS,      /* texts as field 1 of a protobuf message */
     ARRAY_LIST,       /* numbers as field 1 of a protobuf message */
+    ARRAY_LIBSVM,     /* a line of index:value */
     ARRAY_TENSOR      /* the same, with keys (field 2) where it is sparse, and a shape (field 3) */
 };
 
@@ -40,6 +41,10 @@ sl_status array_texts(sl_ctx *ctx, const sl_value *array, size_t count, sl_strin
 bool proto_cursor_next(struct array_cursor *c, sl_slice *name, sl_value *array);
 sl_status proto_read(sl_ctx *ctx, const sl_value *array, const sl_spec *want, void *out);
 sl_status proto_texts(sl_ctx *ctx, const sl_value *array, size_t count, sl_string *out);
+
+/* ---- decode_libsvm.c ---- */
+
+sl_status libsvm_read(sl_ctx *ctx, sl_slice line, const sl_spec *want, void *out);
 
 /* ---- shared ---- */
 

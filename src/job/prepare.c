@@ -9,6 +9,18 @@
 #include "support/mem.h"
 #include "support/text.h"
 
+/* Whether --content-type has such a parameter: "text/libsvm; base=1". */
+static bool is_parameter(const char *content_type, const char *name, const char *value) {
+    size_t n = strlen(name), m = strlen(value);
+    for (const char *p = content_type ? strchr(content_type, ';') : NULL; p; p = strchr(p, ';')) {
+        p += 1 + strspn(p + 1, " \t");
+        if (!strncmp(p, name, n) && p[n] == '=' && !strncmp(p + n + 1, value, m) &&
+            (!p[n + 1 + m] || strchr("; \t", p[n + 1 + m])))
+            return true;
+    }
+    return false;
+}
+
 static void fill_reader_options(struct job *job) {
     const sl_job_options *o = job->options;
     job->reader_options = (struct reader_options){
@@ -19,11 +31,14 @@ static void fill_reader_options(struct job *job) {
                       .max_record_nbytes = (size_t)o->max_record_nbytes,
                       .max_expansion = (uint32_t)o->max_expansion,
                       .allow_truncated = o->allow_truncated}};
-    job->chain_options = (struct chain_options){.model_dir = job->model.dir,
-                                                .max_pixels = o->max_pixels,
-                                                .csv_delimiter = job->reader_options.container.csv_delimiter,
-                                                .csv_nonfinite = job->model.csv_nonfinite,
-                                                .csv_empty_is_nan = job->model.csv_empty_is_nan};
+    job->chain_options =
+        (struct chain_options){.model_dir = job->model.dir,
+                               .max_pixels = o->max_pixels,
+                               .csv_delimiter = job->reader_options.container.csv_delimiter,
+                               .csv_nonfinite = job->model.csv_nonfinite,
+                               .csv_empty_is_nan = job->model.csv_empty_is_nan,
+                               .libsvm_base = is_parameter(o->content_type, "base", "1"),
+                               .libsvm_missing_is_nan = is_parameter(o->content_type, "missing", "nan")};
 }
 
 /* One job has one kind of record: the first shard says which, another kind is refused by name. */

@@ -72,7 +72,8 @@ static const struct container_ops *const containers[] = {&container_tar,
                                                          &container_text,
                                                          &container_zip,
                                                          &container_tfrecord,
-                                                         &container_recordio_protobuf};
+                                                         &container_recordio_protobuf,
+                                                         &container_libsvm};
 
 struct result {
     uint64_t hashes[MAX_RECORDS];

@@ -1,7 +1,7 @@
 /* fuzz_decode.c: one record's bytes through the decoders, chosen by the first byte:
  * 'c' csv, all columns; 's' csv, some columns; 'j' json array; 'm' json members; 'r' image as RGB, resized;
- * 'l' image as L; 'e' tf.train.Example; 'p' SageMaker's Record; 't' text. What comes out is a value or a
- * reject with words; then a known good record must still decode. */
+ * 'l' image as L; 'e' tf.train.Example; 'p' SageMaker's Record; 't' text; 'v' libsvm. What comes out is a
+ * value or a reject with words; then a known good record must still decode. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,7 @@ static const struct door {
      "\x0a\x17\x0a\x15\x0a\x01x\x12\x10\x1a\x0e\x0a\x0c\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x80\x01"},
     {'p', SL_RECORD_PROTOBUF, 4, "[]",
      "\x0a\x17\x0a\x06values\x12\x0d\x3a\x0b\x0a\x02\x07\x09\x12\x02\x03\x01\x1a\x01\x04"},
+    {'v', SL_RECORD_LIBSVM, 3, "[]", "1 0:2 2:-3.5e1 # note"},
     {'t', SL_RECORD_TEXT, 0, "[\"text.decode\"]", "hello"},
     {'r', SL_RECORD_BYTES, 0,
      "[\"image.decode\", {\"image.resize\": {\"shorter\": 9}}, {\"image.center_crop\": {\"size\": 8}}]",

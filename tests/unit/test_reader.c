@@ -318,6 +318,12 @@ START_TEST(known_by_name) {
     GOOD("a.npy", "", "npy", "none");
     GOOD("a.NPZ", "", "npz", "none");
     GOOD("a.zip", "", "zip", "none");
+    GOOD("a.svm", "", "libsvm", "none");
+    GOOD("rows", "+1 1:0.5 7:1\n", "libsvm", "none");
+    GOOD("a.tfrecord", "", "tfrecord", "none");
+    GOOD("a.pbr", "", "recordio-protobuf", "none");
+    GOOD("records", "\x0a\x23\xd7\xce\x02\0\0\0\x0a\0\0\0", "recordio-protobuf", "none");
+    GOOD("images", "\x0a\x23\xd7\xce\x02\0\0\0\xff\xd8\0\0", "recordio", "none");
     GOOD("archive", "PK\x03\x04 and so on", "zip", "none");
     GOOD("array", "\x93NUMPY\x01", "npy", "none");
     GOOD("arrays", "PK\3\4....................\0\0\5\0\0\0x.npy", "npz", "none");

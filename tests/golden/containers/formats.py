@@ -330,3 +330,24 @@ def recordio_protobuf(rng, small):
                     common.write_numpy_to_dense_tensor(out, rows, np.arange(count) * 1.0 if rng.random() < 0.5 else None)
                 yield Case(f"{dtype}_{int(sparse)}" + ("" if small else f"_{count}"), {"x": (dtype, [7])},
                            {"a.pbr": out.getvalue()}, {"a.pbr": [row_line(r + 0) for r in rows]}, 7 * count)
+
+
+@family("libsvm", "scikit-learn's dump_svmlight_file")
+def libsvm(rng, small):
+    import scipy.sparse
+    from sklearn.datasets import dump_svmlight_file
+    for base in [0, 1]:
+        for qid in [False, True]:
+            for count in [3] if small else [1, 2000]:
+                mask = np.array([[rng.random() < 0.4 for _ in range(9)] for _ in range(count)])
+                rows, out = random_array(rng, "float64", (count, 9)) * mask, io.BytesIO()
+                dump_svmlight_file(scipy.sparse.csr_matrix(rows), np.arange(count) - 1, out, zero_based=base == 0,
+                                   comment=rng.choice([None, 'a "comment" 1:2']),
+                                   query_id=np.arange(count) if qid else None)
+                read = rows + 0.0
+                for r, line in enumerate(x for x in out.getvalue().decode().splitlines() if not x.startswith("#")):
+                    for key, value in (p.split(":") for p in line.split() if ":" in p and not p.startswith("qid")):
+                        read[r, int(key) - base] = float(value)  # it writes 16 digits
+                args = ["--content-type", f"text/libsvm;base={base}"] if base else []
+                yield Case(f"{base}_{int(qid)}" + ("" if small else f"_{count}"), {"x": ("float64", [9])},
+                           {"a.svm": out.getvalue()}, {"a.svm": [row_line(r) for r in read]}, 9 * count, args=args)
