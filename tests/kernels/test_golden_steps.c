@@ -33,11 +33,16 @@ static bool is_left_out(const struct tally *t, const char *op) {
     return false;
 }
 
-static bool has_texts(const struct plan *plan) {
+/* Texts, sizes that depend on data, and nodes with graphs inside are no work for kernels, and their
+ * references need more than a call. */
+static bool is_plain(const struct plan *plan) {
+    bool plain = true;
     for (size_t i = 0; i < plan->value_count; i++)
-        if (plan->values[i].tensor.dtype == SL_STRING || plan->values[i].dynamic)
-            return true;
-    return false;
+        plain = plain && plan->values[i].tensor.dtype != SL_STRING && !plan->values[i].dynamic;
+    for (size_t i = 0; i < plan->step_count; i++)
+        for (size_t k = 0; k < plan->steps[i].attr_count; k++)
+            plain = plain && plan->steps[i].attrs[k].type != ATTR_GRAPH;
+    return plain;
 }
 
 static void run_steps(struct tally *t, const struct plan *plan, void **values, const char *dir) {
@@ -63,7 +68,7 @@ static void run_plan(struct tally *t, const struct plan *plan, const struct data
         const struct plan_value *v = &plan->values[i];
         values[i] = v->place == PLAN_CONST ? v->tensor.data : blocks[v->place] + v->offset;
     }
-    if (!has_texts(plan))
+    if (is_plain(plan))
         run_steps(t, plan, values, dir);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         free(blocks[i]);
@@ -108,18 +113,19 @@ static void run_all(struct tally *t, const char *dir, int depth) {
         free(list);
 }
 
+/* The golden cases, or those of the folder SLUICE_CASES (build/onnx/cases has all). */
 START_TEST(every_step_agrees) {
     static const enum k_type reals[] = {K_F32, K_F16, K_BF16};
     static struct tally t;
     char command[4096];
-    const char *tests = getenv("SLUICE_TESTS_DIR");
+    const char *tests = getenv("SLUICE_TESTS_DIR"), *cases = getenv("SLUICE_CASES");
     t = (struct tally){.real = reals[_i % 3], .last = _i >= 3};
     snprintf(root, sizeof root, "/tmp/sluice-steps-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(root));
     snprintf(command, sizeof command, "tar -xzf '%s/golden/onnx/cases.tar.gz' -C %s", tests ? tests : "tests",
              root);
-    ck_assert_int_eq(system(command), 0);
-    run_all(&t, root, 1);
+    ck_assert(cases || system(command) == 0);
+    run_all(&t, cases ? cases : root, 1);
     snprintf(command, sizeof command, "rm -r %s", root);
     ck_assert_int_eq(system(command), 0);
     ck_assert_msg(!*t.bad, "did not agree:%s", t.bad);
@@ -130,7 +136,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("golden_steps");
     TCase *t = tcase_create("steps");
-    tcase_set_timeout(t, 120);
+    tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, every_step_agrees, 0, 6);
     suite_add_tcase(suite, t);
     return harness_run(suite);

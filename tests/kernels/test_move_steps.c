@@ -173,6 +173,7 @@ START_TEST(levels) {
     step_text("com.microsoft:QLinearReduceMean", "axes=[0,-1]", "i8:5,3,9 f{0.1} i8{-4} f{0.07} i8{9}");
     step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:700");
     step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:7+");
+    step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:9001");
     step_text("com.microsoft:QLinearSigmoid", "", "u8:20 f{0.1} u8{100} f{0.004} u8{0}");
 }
 END_TEST

@@ -83,6 +83,9 @@ START_TEST(integers_and_tests) {
     step_text("Mod", "fmod=1", "f:37 f:37+");
     step_text("LessOrEqual", "", "f:37 f:37");
     step_text("Pow", "", "f:37+ i64:37%4");
+    step_text("Pow", "", "f:3,8 f{2}");
+    step_text("Pow", "", "f:37+ f{2.5}");
+    step_text("Pow", "", "i32:9%7 f{2}");
     step_text("Neg", "", "i64:9");
 }
 END_TEST

@@ -133,6 +133,14 @@ static bool match_binary(struct cuda_match *m, int op) {
     return add_element(m, &e, (size_t[]){0, 1}, 2);
 }
 
+/* A square is no power. */
+static bool match_pow(struct cuda_match *m, int op) {
+    const sl_tensor *t = bound_const(m, 1);
+    bool one = t && t->dtype == SL_FLOAT && m->call.in[0]->dtype == SL_FLOAT && rule_count(t) == 1 &&
+               t->rank <= m->call.in[0]->rank;
+    return one && *(const float *)t->data == 2 ? match_unary(m, K_SQUARE) : match_binary(m, op);
+}
+
 static bool match_mod(struct cuda_match *m, int op) {
     return match_binary(m, op_attr_int(&m->call, "fmod", 0) ? K_FMOD : op);
 }
@@ -268,7 +276,7 @@ const struct bound_operator bound_rows[] = {{"", "Abs", match_unary, K_ABS, true
                                             {"", "Sub", match_binary, K_SUB, true},
                                             {"", "Mul", match_binary, K_MUL, true},
                                             {"", "Div", match_binary, K_DIV, true},
-                                            {"", "Pow", match_binary, K_POW, true},
+                                            {"", "Pow", match_pow, K_POW, true},
                                             {"", "PRelu", match_binary, K_PRELU, true},
                                             {"", "Mod", match_mod, K_MOD, true},
                                             {"", "BitShift", match_shift, 0, true},

@@ -51,8 +51,7 @@ struct k_level_mean {
 };
 int k_level_mean_launch(const struct k_level_mean *args, k_stream stream);
 
-/* DynamicQuantizeLinear: scale and zero of uint8 for the range of x with 0 in it (f32, and one block looks at
- * all of x), then the levels. */
+/* DynamicQuantizeLinear: scale and zero of uint8 for the range of x with 0 in it, then the levels. */
 struct k_dynamic {
     const void *x;
     float *scale;

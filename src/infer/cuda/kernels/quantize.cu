@@ -127,7 +127,35 @@ extern "C" int k_level_mean_launch(const struct k_level_mean *m, k_stream stream
 
 /* ---- DynamicQuantizeLinear ---- */
 
-/* The least and the largest do not depend on the order in which one looks. */
+/* The least and the largest that the block's threads found, with 0; thread 0 gets them. They do not depend on
+ * the order in which one looks. */
+SL_DEVICE void block_range(float *lows, float *highs, float *low, float *high) {
+    lows[threadIdx.x] = *low;
+    highs[threadIdx.x] = *high;
+    sl_sync();
+    for (uint32_t i = 1; threadIdx.x == 0 && i < THREADS; i++) {
+        *low = lows[i] < *low ? lows[i] : *low;
+        *high = highs[i] > *high ? highs[i] : *high;
+    }
+}
+
+/* Each block's range as two numbers in y, whose bytes are free until the levels are written. */
+SL_KERNEL void narrow_range(const k_dynamic d) {
+    SL_SHARED(float, lows, 256);
+    SL_SHARED(float, highs, 256);
+    float low = 0, high = 0;
+    for (uint32_t i = blockIdx.x * THREADS + threadIdx.x; i < d.count; i += gridDim.x * THREADS) {
+        float x = k_load<float>(d.x, d.x_type, i);
+        low = x < low ? x : low;
+        high = x > high ? x : high;
+    }
+    block_range(lows, highs, &low, &high);
+    if (threadIdx.x > 0)
+        return;
+    ((float *)d.y)[2 * blockIdx.x] = low;
+    ((float *)d.y)[2 * blockIdx.x + 1] = high;
+}
+
 SL_KERNEL void choose_scale(const k_dynamic d) {
     SL_SHARED(float, lows, 256);
     SL_SHARED(float, highs, 256);
@@ -137,15 +165,9 @@ SL_KERNEL void choose_scale(const k_dynamic d) {
         low = x < low ? x : low;
         high = x > high ? x : high;
     }
-    lows[threadIdx.x] = low;
-    highs[threadIdx.x] = high;
-    sl_sync();
+    block_range(lows, highs, &low, &high);
     if (threadIdx.x > 0)
         return;
-    for (uint32_t i = 1; i < THREADS; i++) {
-        low = lows[i] < low ? lows[i] : low;
-        high = highs[i] > high ? highs[i] : high;
-    }
     const float scale = low == high ? 1 : (high - low) / 255;
     d.scale[0] = scale;
     write_level(d.zero, K_U8, 0, -low / scale, 0);
@@ -158,7 +180,18 @@ SL_KERNEL void dynamic_levels(const k_dynamic d) {
 }
 
 extern "C" int k_dynamic_launch(const struct k_dynamic *d, k_stream stream) {
-    int status = SL_LAUNCH(choose_scale, 1, THREADS, 0, stream, *d);
+    struct k_dynamic range = *d;
+    uint32_t blocks = d->count / (16 * THREADS);
+    int status = 0;
+    blocks = blocks > 256 ? 256 : blocks;
+    if (blocks > 1) {
+        status = SL_LAUNCH(narrow_range, blocks, THREADS, 0, stream, *d);
+        range.x = d->y;
+        range.x_type = K_F32;
+        range.count = 2 * blocks;
+    }
+    if (!status)
+        status = SL_LAUNCH(choose_scale, 1, THREADS, 0, stream, range);
     return status ? status
                   : SL_LAUNCH(dynamic_levels, (d->count + THREADS - 1) / THREADS, THREADS, 0, stream, *d);
 }
