@@ -3,8 +3,8 @@
  * of rows, and runs again and again until all rows are done; the last time it steps back to end where memory
  * ends, and does some rows twice. Each row has the same bits wherever it stands, so that changes nothing.
  *
- * Faster R-CNN with MobileNetV3 at 320, whose box head gets up to 1,000 regions, one image with load: 2.09 s by
- * the references, 0.61 s so. */
+ * Faster R-CNN with MobileNetV3 at 320, whose box head gets up to 1,000 regions, one image with load: 2.09 s
+ * by the references, 0.61 s so. */
 #include <stdio.h>
 #include <string.h>
 
