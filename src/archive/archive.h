@@ -17,6 +17,9 @@ struct reader_options {
 sl_status archive_probe(const struct shard_list *list, size_t shard, const struct reader_options *options,
                         const struct container_ops **container, const char **filter_name, sl_error *err);
 
+/* Whether the name says that fields are between tabs: .tsv, also behind a filter's suffix. */
+bool archive_is_tsv(const char *name);
+
 /* The names in the first row of a CSV shard (csv_header), for the plan. *names and its texts are one
  * mem_alloc block: free with mem_free(*names). NULL and 0 when the shard has no row. */
 sl_status archive_csv_header(const struct shard_list *list, size_t shard,

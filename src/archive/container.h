@@ -23,9 +23,12 @@ struct stream {
     uint64_t nbytes; /* of such a shard */
 };
 
+#define CONTAINER_NO_QUOTE '\n' /* no row holds one */
+
 struct container_options {
     bool csv_header;          /* the first row of each shard names the columns */
     char csv_delimiter;       /* ',' */
+    char csv_quote;           /* '"'; CONTAINER_NO_QUOTE: none */
     char csv_comment;         /* a line that begins with it is no record; 0: none */
     size_t max_record_nbytes; /* a longer record is a reject, not an error */
     bool allow_truncated;     /* deliver what a cut-off shard has, its torn tail as a reject */

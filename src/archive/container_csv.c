@@ -57,8 +57,8 @@ static bool matches(const unsigned char *head, size_t nbytes) {
     return n && (comma || number) && content_is_text(head, nbytes) && !content_refused(head, nbytes);
 }
 
-static const char *const types[] = {"text/csv", NULL};
-static const char *const suffixes[] = {".csv", ".tsv", ".txt", NULL};
+static const char *const types[] = {"text/csv", "text/tab-separated-values", NULL};
+static const char *const suffixes[] = {".csv", ".tsv", ".tab", ".txt", NULL};
 
 const struct container_ops container_csv = {.name = "csv",
                                             .content_types = types,

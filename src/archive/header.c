@@ -20,12 +20,13 @@ static void *refuse(void *p, size_t nbytes) {
 }
 
 /* Calls `take` with every field. `room` is row.nbytes + 1 bytes: no field is longer than its row. */
-static sl_status split(sl_slice row, char delimiter, char *room, void (*take)(void *, size_t, void *),
-                       void *ctx, sl_error *err) {
+static sl_status split(sl_slice row, char delimiter, char quote, char *room,
+                       void (*take)(void *, size_t, void *), void *ctx, sl_error *err) {
     struct csv_parser parser;
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0)
         return error_set(err, SL_E_INTERNAL, "cannot set up libcsv");
     csv_set_delim(&parser, (unsigned char)(delimiter ? delimiter : ','));
+    csv_set_quote(&parser, (unsigned char)(quote ? quote : '"'));
     csv_set_space_func(&parser, never);
     csv_set_term_func(&parser, never);
     csv_set_realloc_func(&parser, refuse);
@@ -52,7 +53,8 @@ static void list_name(void *data, size_t nbytes, void *ctx) {
     list->text += nbytes + 1;
 }
 
-sl_status header_names(sl_slice row, char delimiter, char ***names, size_t *count, sl_error *err) {
+sl_status header_names(sl_slice row, char delimiter, char quote, char ***names, size_t *count,
+                       sl_error *err) {
     size_t most = 1;
     *names = NULL;
     *count = 0;
@@ -67,7 +69,7 @@ sl_status header_names(sl_slice row, char delimiter, char ***names, size_t *coun
         st = error_set(err, SL_E_MEMORY, "out of memory for %zu column names", most);
     } else {
         list.text = (char *)(list.names + most);
-        st = split(row, delimiter, room, list_name, &list, err);
+        st = split(row, delimiter, quote, room, list_name, &list, err);
     }
     mem_free(room);
     if (st != SL_OK) {
@@ -112,10 +114,10 @@ static void compare_name(void *data, size_t nbytes, void *ctx) {
     c->name += n + 1;
 }
 
-sl_status header_check(sl_slice row, char delimiter, const char *joined, size_t count, char *room,
+sl_status header_check(sl_slice row, char delimiter, char quote, const char *joined, size_t count, char *room,
                        sl_error *err) {
     struct comparison c = {.name = joined, .count = count};
-    sl_status st = split(row, delimiter, room, compare_name, &c, err);
+    sl_status st = split(row, delimiter, quote, room, compare_name, &c, err);
     if (st == SL_OK && c.found != count)
         return error_set(err, SL_E_DATA, "its header row has %zu columns, the first shard's has %zu", c.found,
                          count);

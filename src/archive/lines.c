@@ -37,6 +37,7 @@ sl_status lines_open(struct lines *l, const struct container_options *options, b
                         .quotes = quotes,
                         .spaces_blank = spaces_blank,
                         .comment = options->csv_comment,
+                        .quote = options->csv_quote ? options->csv_quote : '"',
                         .delimiter = options->csv_delimiter ? options->csv_delimiter : ',',
                         .tail_cap = options->max_record_nbytes + CHUNK_NBYTES + 2 * HEAD_NBYTES};
     l->tail = mem_map(l->tail_cap);
@@ -86,7 +87,7 @@ static bool walk(const struct lines *l, struct scan *s, size_t *end) {
     for (; i < s->size; i++) {
         char c = data[i];
         if (state == FIELD_QUOTED) {
-            const char *quote = memchr(data + i, '"', s->size - i);
+            const char *quote = memchr(data + i, l->quote, s->size - i);
             i = quote ? (size_t)(quote - data) : s->size - 1;
             state = quote ? QUOTE_IN_QUOTED : FIELD_QUOTED;
         } else if (c == '\n') {
@@ -94,7 +95,7 @@ static bool walk(const struct lines *l, struct scan *s, size_t *end) {
         } else if (c == l->delimiter) {
             state = FIELD_START;
         } else {
-            state = c == '"' && state != FIELD_BARE ? FIELD_QUOTED : FIELD_BARE;
+            state = c == l->quote && state != FIELD_BARE ? FIELD_QUOTED : FIELD_BARE;
         }
     }
     s->state = state;
@@ -114,7 +115,7 @@ static bool find_end(const struct lines *l, struct scan *s, size_t *end) {
     if (s->state == LINE) {
         const char *feed = memchr(s->data + s->looked, '\n', s->size - s->looked);
         size_t stop = feed ? (size_t)(feed - s->data) : s->size;
-        if (!l->quotes || is_comment(l, s) || find_byte(&s->quote, '"', s, s->pos) >= stop) {
+        if (!l->quotes || is_comment(l, s) || find_byte(&s->quote, l->quote, s, s->pos) >= stop) {
             s->looked = *end = stop;
             return feed != NULL;
         }

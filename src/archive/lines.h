@@ -17,9 +17,9 @@ struct lines {
     /* set once */
     size_t max_record;
     bool allow_truncated, with_header;
-    bool quotes;       /* a '"' at the start of a field opens a quoted one */
+    bool quotes;       /* a quote at the start of a field opens a quoted one */
     bool spaces_blank; /* a line of spaces and tabs is blank too */
-    char delimiter;
+    char delimiter, quote;
     char comment; /* a line that begins with it is no record; 0: none */
     char *tail;   /* [tail_cap] */
     size_t tail_cap;

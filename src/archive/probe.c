@@ -81,6 +81,16 @@ const struct container_ops *probe_name(const char *name) {
     return NULL;
 }
 
+bool archive_is_tsv(const char *name) {
+    static const char *const tsv[] = {".tsv", ".tab", NULL};
+    size_t whole = strlen(name), nbytes = whole;
+    for (int i = 0; filter_table[i]; i++) {
+        size_t left = without_suffix(name, whole, filter_table[i]->suffixes);
+        nbytes = left ? left : nbytes;
+    }
+    return without_suffix(name, nbytes, tsv) || without_suffix(name, whole, tsv);
+}
+
 /* The first decompressed bytes, as many as there are; -1 with err when damage comes first. */
 static ssize_t read_head(struct source *source, int filter, unsigned char *head, size_t cap, sl_error *err) {
     struct filter *f;
@@ -188,7 +198,8 @@ sl_status archive_csv_header(const struct shard_list *list, size_t shard,
         st = reader_next(reader, &block, err);
     if (st == SL_OK || (st == SL_E_DATA && reader_header(reader).nbytes)) { /* damage later on */
         sl_error below = {0};
-        st = header_names(reader_header(reader), with.container.csv_delimiter, names, count, &below);
+        st = header_names(reader_header(reader), with.container.csv_delimiter, with.container.csv_quote,
+                          names, count, &below);
         if (st != SL_OK)
             error_set(err, st, "cannot read shard '%s': %s", text_quote(list->items[shard].name), below.text);
     }

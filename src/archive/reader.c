@@ -195,8 +195,8 @@ static sl_status check_header(struct reader *r, sl_error *err) {
     if (!r->expected)
         return error_set(err, SL_E_MEMORY, "out of memory for the names of its columns");
     r->header_checked = true;
-    return header_check(row, r->options.container.csv_delimiter, r->expected, r->expected_count,
-                        r->header_room, err);
+    return header_check(row, r->options.container.csv_delimiter, r->options.container.csv_quote, r->expected,
+                        r->expected_count, r->header_room, err);
 }
 
 sl_status reader_next(struct reader *r, struct block *block, sl_error *err) {

@@ -27,11 +27,11 @@ struct chain_input {
 };
 
 struct chain_options {
-    const char *model_dir; /* where labels and other files are looked up */
-    uint64_t max_pixels;   /* cap on one decoded image */
-    char csv_delimiter;
-    bool csv_nonfinite;    /* nan and inf are numbers */
-    bool csv_empty_is_nan; /* an empty field where a number is wanted is nan */
+    const char *model_dir;         /* where labels and other files are looked up */
+    uint64_t max_pixels;           /* cap on one decoded image */
+    char csv_delimiter, csv_quote; /* 0: ',' and '"' */
+    bool csv_nonfinite;            /* nan and inf are numbers */
+    bool csv_empty_is_nan;         /* an empty field where a number is wanted is nan */
     /* Chains of the same records that were opened before. Where one begins with the same steps, those are
      * opened and run once. They must outlive this one, and stand before it in the worker's set. */
     struct chain *const *siblings;

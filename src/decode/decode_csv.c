@@ -16,6 +16,7 @@
 sl_status csv_reader_open(struct csv_reader *csv, const struct chain_options *options, size_t max_row_nbytes,
                           sl_error *err) {
     *csv = (struct csv_reader){.delimiter = options->csv_delimiter ? options->csv_delimiter : ',',
+                               .quote = options->csv_quote ? options->csv_quote : '"',
                                .nonfinite = options->csv_nonfinite,
                                .empty_is_nan = options->csv_empty_is_nan,
                                .max_row_nbytes = max_row_nbytes};
@@ -61,10 +62,10 @@ static const char *next_field(const char *p, const char *end, char delimiter) {
 }
 
 /* Columns must ascend; anything else goes the slow way. */
-static bool scan_some(const char *p, const char *end, char delimiter, size_t expected,
+static bool scan_some(const char *p, const char *end, char delimiter, char quote, size_t expected,
                       const uint32_t *columns, size_t count, float *out) {
     size_t field = 0; /* the one that begins at p, while p is not NULL */
-    if (memchr(p, '"', (size_t)(end - p)))
+    if (memchr(p, quote, (size_t)(end - p)))
         return false;
     for (size_t i = 0; i < count; i++) {
         for (; p && field < columns[i]; field++)
@@ -91,7 +92,7 @@ bool csv_fast_floats(const struct csv_reader *csv, sl_slice row, size_t expected
     const char *end = row.data + row.nbytes;
     if (!columns)
         return scan_all(row.data, end, csv->delimiter, count, out);
-    return scan_some(row.data, end, csv->delimiter, expected, columns, count, out);
+    return scan_some(row.data, end, csv->delimiter, csv->quote, expected, columns, count, out);
 }
 
 /* --- the slow way: a split into texts --- */
@@ -146,6 +147,7 @@ static bool split_quoted(struct csv_reader *csv, sl_slice row) {
     struct csv_parser parser;
     csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
     csv_set_delim(&parser, (unsigned char)csv->delimiter);
+    csv_set_quote(&parser, (unsigned char)csv->quote);
     csv_set_space_func(&parser, never);
     csv_set_term_func(&parser, never);
     csv_set_realloc_func(&parser, refuse);
@@ -179,7 +181,7 @@ static sl_status split(sl_ctx *ctx, sl_slice row) {
     if (row.nbytes > csv->max_row_nbytes)
         return reject_set(ctx, "decode", "row-too-long", "row has %zu bytes, at most %zu are allowed",
                           row.nbytes, csv->max_row_nbytes);
-    bool quoted = row.nbytes && memchr(row.data, '"', row.nbytes);
+    bool quoted = row.nbytes && memchr(row.data, csv->quote, row.nbytes);
     if (quoted ? split_quoted(csv, row) : split_plain(csv, row)) {
         csv->is_split = true;
         csv->row = row;

@@ -22,7 +22,7 @@ struct csv_span {
 
 /* One worker's. */
 struct csv_reader {
-    char delimiter;
+    char delimiter, quote;
     bool nonfinite;    /* nan and inf are numbers */
     bool empty_is_nan; /* where numbers are wanted */
     size_t max_row_nbytes;

@@ -36,9 +36,9 @@ struct job_model {
     bool derived;
     bool unbatched; /* its shapes have no batch dim: it takes one record at a time */
     bool csv_header, csv_nonfinite, csv_empty_is_nan;
-    char csv_delimiter;
-    size_t text_nbytes;                 /* that the string inputs of a record may have */
-    char sha256[65], config_sha256[65]; /* of the model file; of the config and the files it names */
+    char csv_delimiter, csv_quote, csv_comment; /* 0: as usual */
+    size_t text_nbytes;                         /* that the string inputs of a record may have */
+    char sha256[65], config_sha256[65];         /* of the model file; of the config and the files it names */
 };
 
 /* Memory, line by line, before any of it is taken. */

@@ -64,11 +64,16 @@ static sl_status read_csv_keys(struct job_model *model, const char *where, sl_er
             model->csv_empty_is_nan = json_is_true(value);
         else if (!strcmp(key, "delimiter") && json_is_string(value) && json_string_length(value) == 1)
             model->csv_delimiter = json_string_value(value)[0];
+        else if (!strcmp(key, "comment") && json_is_string(value) && json_string_length(value) == 1)
+            model->csv_comment = json_string_value(value)[0];
+        else if (!strcmp(key, "quote") && json_is_string(value) && json_string_length(value) <= 1)
+            model->csv_quote = json_string_length(value) ? json_string_value(value)[0] : CONTAINER_NO_QUOTE;
         else
             return error_set(
                 err, SL_E_MODEL,
-                "bad key '%s' in 'csv' of '%s': known are header (true or false), delimiter (one "
-                "character), nonfinite and empty_is_nan (true or false)",
+                "bad key '%s' in 'csv' of '%s': known are header (true or false), delimiter and comment (one "
+                "character), quote (one character, or \"\" for none), nonfinite and empty_is_nan (true or "
+                "false)",
                 text_quote(key), where);
     }
     return SL_OK;
@@ -140,7 +145,6 @@ static sl_status derive_config(struct job_model *model, sl_error *err) {
 
 sl_status job_model_open(struct job_model *model, const char *path, sl_error *err) {
     char config[PATH_MAX + 32];
-    model->csv_delimiter = ',';
     model->text_nbytes = TEXT_NBYTES;
     sl_status st = find_files(model, path, err);
     if (st == SL_OK)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "job/job.h"
@@ -28,13 +29,15 @@ static void fill_reader_options(struct job *job) {
         .compression_type = o->compression_type,
         .container = {.csv_header = o->csv_header < 0 ? job->model.csv_header : o->csv_header > 0,
                       .csv_delimiter = o->csv_delimiter ? o->csv_delimiter : job->model.csv_delimiter,
+                      .csv_quote = job->model.csv_quote,
+                      .csv_comment = job->model.csv_comment,
                       .max_record_nbytes = (size_t)o->max_record_nbytes,
                       .max_expansion = (uint32_t)o->max_expansion,
                       .allow_truncated = o->allow_truncated}};
     job->chain_options =
         (struct chain_options){.model_dir = job->model.dir,
                                .max_pixels = o->max_pixels,
-                               .csv_delimiter = job->reader_options.container.csv_delimiter,
+                               .csv_quote = job->model.csv_quote,
                                .csv_nonfinite = job->model.csv_nonfinite,
                                .csv_empty_is_nan = job->model.csv_empty_is_nan,
                                .libsvm_base = is_parameter(o->content_type, "base", "1"),
@@ -80,12 +83,25 @@ static sl_status probe_shards(struct job *job, sl_error *err) {
     return SL_OK;
 }
 
+/* Between fields, where nobody says: a tab in a .tsv, else a comma. */
+static void settle_delimiter(struct job *job) {
+    char *delimiter = &job->reader_options.container.csv_delimiter;
+    const char *type = job->options->content_type;
+    if (!*delimiter) {
+        bool tabs = type ? !strncasecmp(type, "text/tab-separated-values", 25)
+                         : job->has_input && archive_is_tsv(job->shards.items[0].name);
+        *delimiter = tabs ? '\t' : ',';
+    }
+    job->chain_options.csv_delimiter = *delimiter;
+}
+
 static sl_status open_input(struct job *job, sl_error *err) {
     sl_status st = shard_list_open(&job->shards, job->options->input, err);
     if (st != SL_OK)
         return st;
     job->has_input = true;
     st = probe_shards(job, err);
+    settle_delimiter(job);
     if (st == SL_OK && job->reader_options.container.csv_header && job->container->kind == SL_RECORD_CSV) {
         for (size_t i = 0; st == SL_OK && !job->columns && i < job->shards.count; i++)
             if (job->shards.items[i].nbytes) /* an empty shard has no header */
@@ -186,6 +202,7 @@ sl_status job_prepare(struct job *job, sl_error *err) {
     fill_reader_options(job);
     if (job->options->input && (st = open_input(job, err)) != SL_OK)
         return st;
+    settle_delimiter(job);
     job_choose_widths(job);
     if ((st = open_chains(job, err)) != SL_OK || (st = job_devices_open(job, err)) != SL_OK ||
         (st = job_choose_batch(job, err)) != SL_OK)

@@ -99,8 +99,9 @@ static void fill_facts(const struct job *job, struct output_fact facts[FACTS], c
     snprintf(text[3], 80, "%s", job->options->precision);
     snprintf(text[4], 80, "%s", formatter_content_type(job->formatter));
     snprintf(text[5], 80, "%s", job->container->name);
-    snprintf(text[6], 80, "header=%d delimiter=%d base=%d nan=%d", c->csv_header, c->csv_delimiter,
-             (int)job->chain_options.libsvm_base, job->chain_options.libsvm_missing_is_nan);
+    snprintf(text[6], 80, "header=%d delimiter=%d quote=%d comment=%d base=%d nan=%d", c->csv_header,
+             c->csv_delimiter, c->csv_quote, c->csv_comment, (int)job->chain_options.libsvm_base,
+             job->chain_options.libsvm_missing_is_nan);
     snprintf(text[7], 80, "record=%zu pixels=%llu truncated=%d", c->max_record_nbytes,
              (unsigned long long)job->options->max_pixels, c->allow_truncated);
     snprintf(text[8], 80, "%llu", (unsigned long long)job->options->limit);

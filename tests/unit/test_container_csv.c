@@ -297,6 +297,32 @@ START_TEST(random_texts) {
 }
 END_TEST
 
+/* Comments are no records, and quotes mean nothing in them, however blocks fall; another quote, or none. */
+START_TEST(dialects) {
+    static const char text[] = "#\"a\n1,2\n#,\"open\n\"x\n#y\",3\n#0123456789\"0123456789,\"\n'4\n',5\n \n#";
+    static const char *const expected[] = {"1,2", "\"x\n#y\",3", "!too-long", "'4", "',5", " ", NULL};
+    static const char *const single[] = {"1,2", "\"x", "!too-long", "'4\n',5", " ", NULL};
+    static const char *const none[] = {"1,2", "\"x", "!too-long", "'4", "',5", " ", NULL};
+    static const struct {
+        char quote;
+        const char *const *expected;
+    } ways[] = {{0, expected}, {'\'', single}, {CONTAINER_NO_QUOTE, none}};
+    for (size_t way = 0; way < 3; way++)
+        for (int small = 0; small < 2; small++) {
+            struct container_options options = {
+                .max_record_nbytes = 16, .csv_comment = '#', .csv_quote = ways[way].quote};
+            struct rig_stream stream = rig_stream(text, sizeof text - 1);
+            struct rig_cuts cuts;
+            stream.most = small ? 0 : 1u << 30;
+            rig_cut_stream(&cuts, &container_csv, &options,
+                           small ? (struct rig_shape){8, 2, 64} : (struct rig_shape){0}, &stream, 0);
+            ck_assert_msg(cuts.status == SL_OK, "%s", cuts.err.text);
+            rig_expect(&cuts, ways[way].expected);
+            rig_cuts_clear(&cuts);
+        }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("container_csv");
     TCase *tcase = tcase_create("csv");
@@ -311,6 +337,7 @@ int main(void) {
     tcase_add_test(tcase, broken_streams);
     tcase_add_test(tcase, what_is_no_text_is_refused);
     tcase_add_loop_test(tcase, random_texts, 0, 4);
+    tcase_add_test(tcase, dialects);
     suite_add_tcase(suite, tcase);
     return harness_run(suite);
 }

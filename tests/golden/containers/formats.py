@@ -2,6 +2,7 @@
 
 A family is a generator of Case; with `small` it gives the few, small and always equal cases that are committed."""
 
+import csv
 import gzip
 import io
 import json
@@ -351,3 +352,54 @@ def libsvm(rng, small):
                 args = ["--content-type", f"text/libsvm;base={base}"] if base else []
                 yield Case(f"{base}_{int(qid)}" + ("" if small else f"_{count}"), {"x": ("float64", [9])},
                            {"a.svm": out.getvalue()}, {"a.svm": [row_line(r) for r in read]}, 9 * count, args=args)
+
+
+@family("CSV dialects", "Python's csv, strict")
+def csv_dialects(rng, small):
+    for suffix, delimiter in [("csv", ","), ("tsv", "\t"), ("csv", ";"), ("csv", "|")]:
+        for quote in ['"', "'", ""] if not small else ['"', "'"]:
+            for end in ["\n", "\r\n"]:
+                for comment in ["", "#"]:
+                    for header in [False, True]:
+                        if small and ((comment == "") == header or (len(end) == 1) == (delimiter in ",|")):
+                            continue
+                        count = 4 if small else rng.choice([1, 30, 2000])
+                        out = io.StringIO()
+                        style = dict(delimiter=delimiter, lineterminator=end, strict=True)
+                        if quote:
+                            style.update(quotechar=quote, doublequote=True, quoting=csv.QUOTE_MINIMAL)
+                        else:
+                            style.update(quoting=csv.QUOTE_NONE, quotechar=None)
+                        rows = []
+                        for _ in range(count):
+                            text = random_text(rng)
+                            if not quote or rng.random() < 0.5:
+                                text = "".join(c for c in text if c not in ",;|\t\"'\r\n#") or "x"
+                            elif rng.random() < 0.3:
+                                text += rng.choice([delimiter, quote, delimiter + quote]) + "end"
+                            rows.append([float(np.float32(rng.uniform(-9, 9))), text])
+                        if header:
+                            csv.writer(out, **style).writerow(["x", "t"])
+                        for i, row in enumerate(rows):
+                            if comment and rng.random() < 0.2:
+                                out.write(comment + " a 'comment' \"with\" , quotes" + end)
+                            csv.writer(out, **style).writerow(row)
+                        text = out.getvalue()
+                        if not comment:
+                            back = list(csv.reader(io.StringIO(text, newline=""), **style))[header:]
+                            assert [b[1] for b in back] == [r[1] for r in rows]
+                        mark = rng.choice(["", "\ufeff"])
+                        dialect = {"header": header}
+                        if delimiter == ";" or delimiter == "|":
+                            dialect["delimiter"] = delimiter
+                        if quote != '"':
+                            dialect["quote"] = quote
+                        if comment:
+                            dialect["comment"] = comment
+                        chain = {"inputs": {"x": [{"columns": [0]}], "t": [{"columns": [1]}]}, "csv": dialect}
+                        kind = {'"': "double", "'": "single", "": "none"}[quote]
+                        name = f"{suffix}_{ord(delimiter)}_{kind}_{len(end)}_{int(bool(comment))}{int(header)}"
+                        yield Case(name, {"x": ("float32", [1]), "t": ("str", [1])},
+                                   {"a." + suffix: (mark + text).encode()},
+                                   {"a." + suffix: [number(np.float32(r[0])) + "," + text_cell(r[1]) for r in rows]},
+                                   2 * count, transform=chain)
