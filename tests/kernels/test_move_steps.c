@@ -170,6 +170,11 @@ START_TEST(levels) {
               "u8:2,8,3,4 f{0.1} u8{3} u8:2,8,3,4 f{0.2} u8{5} f{0.3} u8{7}");
     step_text("com.microsoft:QLinearGlobalAveragePool", "#last", "u8:3,4,7,7 f{0.1} u8{100} f{0.07} u8{90}");
     step_text("com.microsoft:QLinearGlobalAveragePool", "#rows", "u8:3,4,7,7 f{0.1} u8{100} f{0.07} u8{90}");
+    step_text("com.microsoft:QLinearAveragePool", "kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]",
+              "u8:2,4,7,7 f{0.1} u8{100} f{0.07} u8{90}");
+    step_text("com.microsoft:QLinearAveragePool",
+              "kernel_shape=[2,2] count_include_pad=1 pads=[1,1,0,0] #last",
+              "i8:2,4,5,6 f{0.1} i8{3} f{0.07} i8{-9}");
     step_text("com.microsoft:QLinearReduceMean", "axes=[0,-1]", "i8:5,3,9 f{0.1} i8{-4} f{0.07} i8{9}");
     step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:700");
     step_text("DynamicQuantizeLinear", "#out=3 #f32", "f:7+");

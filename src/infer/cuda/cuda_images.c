@@ -5,6 +5,7 @@
 #include "ops/window.h"
 
 BOUND_LAUNCH(pool)
+BOUND_LAUNCH(level_pool)
 BOUND_LAUNCH(resize)
 BOUND_LAUNCH(lrn)
 
@@ -16,7 +17,8 @@ static bool few_elements(struct cuda_match *m) {
            bound_refuse(m, "a value of %lld elements", (long long)(x > y ? x : y));
 }
 
-static bool match_pool(struct cuda_match *m, int kind) {
+/* The window, and how x and y lie; both the same way. */
+static bool read_pool(struct cuda_match *m, enum k_pool_kind kind, struct k_pool *p) {
     const struct op_call *call = &m->call;
     struct window w;
     if (window_read_pool(call, &w, NULL) != SL_OK)
@@ -28,29 +30,50 @@ static bool match_pool(struct cuda_match *m, int kind) {
     bool last = bound_in_value(m, 0).last;
     if (last != bound_out_value(m, 0).last)
         return bound_refuse(m, "an output that lies otherwise than its input");
-    struct k_pool p = {.x_type = bound_in_type(m, 0),
-                       .y_type = bound_out_type(m, 0),
-                       .kind = (enum k_pool_kind)kind,
-                       .total = (uint32_t)rule_count(call->out[0]),
-                       .inner = k_divide_by(last ? (uint32_t)call->in[0]->dims[1] : 1),
-                       .p = (int32_t)op_attr_int(call, "p", 2),
-                       .padded = op_attr_int(call, "count_include_pad", 0) != 0,
-                       .column_major = op_attr_int(call, "storage_order", 0) != 0,
-                       .spatial = w.spatial};
-    if (p.x_type == K_F64)
-        return bound_refuse(m, "dtype 'double'");
+    *p = (struct k_pool){.x_type = bound_in_type(m, 0),
+                         .y_type = bound_out_type(m, 0),
+                         .kind = kind,
+                         .total = (uint32_t)rule_count(call->out[0]),
+                         .inner = k_divide_by(last ? (uint32_t)call->in[0]->dims[1] : 1),
+                         .p = (int32_t)op_attr_int(call, "p", 2),
+                         .padded = op_attr_int(call, "count_include_pad", 0) != 0,
+                         .column_major = op_attr_int(call, "storage_order", 0) != 0,
+                         .spatial = w.spatial};
     for (int d = 0; d < WINDOW_DIMS; d++) {
-        p.out[d] = k_divide_by((uint32_t)w.out[d]);
-        p.in[d] = (int32_t)w.in[d];
-        p.kernel[d] = (int32_t)w.kernel[d];
-        p.stride[d] = (int32_t)w.stride[d];
-        p.dilation[d] = (int32_t)w.dilation[d];
-        p.pad[d] = (int32_t)w.pad[d];
-        p.pad_end[d] = (int32_t)w.pad_end[d];
+        p->out[d] = k_divide_by((uint32_t)w.out[d]);
+        p->in[d] = (int32_t)w.in[d];
+        p->kernel[d] = (int32_t)w.kernel[d];
+        p->stride[d] = (int32_t)w.stride[d];
+        p->dilation[d] = (int32_t)w.dilation[d];
+        p->pad[d] = (int32_t)w.pad[d];
+        p->pad_end[d] = (int32_t)w.pad_end[d];
     }
+    return p->x_type != K_F64 || bound_refuse(m, "dtype 'double'");
+}
+
+static bool match_pool(struct cuda_match *m, int kind) {
+    struct k_pool p;
+    if (!read_pool(m, (enum k_pool_kind)kind, &p))
+        return false;
     struct cuda_bound *b = bound_add(m, launch_pool, &p, sizeof p);
     return bound_in(m, b, AT(k_pool, x), 0, 0) && bound_out(m, b, AT(k_pool, y), 0, 0) &&
            (!bound_has_out(m, 1) || bound_out(m, b, AT(k_pool, indices), 1, 0));
+}
+
+/* Inputs: x, its scale and zero, those of y. */
+static bool match_level_pool(struct cuda_match *m, int kind) {
+    struct k_level_pool l = {.scale_type = {bound_in_type(m, 1), bound_in_type(m, 3)}};
+    if (op_attr_int(&m->call, "channels_last", 0))
+        return bound_refuse(m, "channels_last");
+    if (!read_pool(m, (enum k_pool_kind)kind, &l.pool))
+        return false;
+    struct cuda_bound *b = bound_add(m, launch_level_pool, &l, sizeof l);
+    return bound_in(m, b, AT(k_level_pool, pool.x), 0, 0) &&
+           bound_out(m, b, AT(k_level_pool, pool.y), 0, 0) &&
+           bound_in(m, b, AT(k_level_pool, scale[0]), 1, 0) &&
+           bound_in(m, b, AT(k_level_pool, scale[1]), 3, 0) &&
+           (!bound_has_in(m, 2) || bound_in(m, b, AT(k_level_pool, zero[0]), 2, 0)) &&
+           (!bound_has_in(m, 4) || bound_in(m, b, AT(k_level_pool, zero[1]), 4, 0));
 }
 
 static bool match_lrn(struct cuda_match *m, int detail) {
@@ -142,10 +165,12 @@ static bool match_resize(struct cuda_match *m, int detail) {
     return ok;
 }
 
-const struct bound_operator bound_images[] = {{"", "MaxPool", match_pool, K_POOL_MAX, true},
-                                              {"", "AveragePool", match_pool, K_POOL_AVERAGE, true},
-                                              {"", "LpPool", match_pool, K_POOL_LP, true},
-                                              {"", "LRN", match_lrn, 0, false},
-                                              {"", "Resize", match_resize, 0, true},
-                                              {"", "Upsample", match_resize, 0, true},
-                                              {NULL, NULL, NULL, 0, false}};
+const struct bound_operator bound_images[] = {
+    {"", "MaxPool", match_pool, K_POOL_MAX, true},
+    {"", "AveragePool", match_pool, K_POOL_AVERAGE, true},
+    {"", "LpPool", match_pool, K_POOL_LP, true},
+    {"com.microsoft", "QLinearAveragePool", match_level_pool, K_POOL_AVERAGE, true},
+    {"", "LRN", match_lrn, 0, false},
+    {"", "Resize", match_resize, 0, true},
+    {"", "Upsample", match_resize, 0, true},
+    {NULL, NULL, NULL, 0, false}};

@@ -31,6 +31,14 @@ struct k_pool {
 };
 int k_pool_launch(const struct k_pool *args, k_stream stream);
 
+/* QLinearAveragePool: the same over levels, sums of the numbers behind them. */
+struct k_level_pool {
+    struct k_pool pool;
+    const void *scale[2], *zero[2]; /* of x and y; zero NULL: 0 */
+    enum k_type scale_type[2];
+};
+int k_level_pool_launch(const struct k_level_pool *args, k_stream stream);
+
 /* x [images, in..., inner], y [images, out..., inner]; position o of axis d reads taps[d] positions of x from
  * from[d][o * taps[d]] on, each with its weight; a first one of -1: the output is `outside`. */
 struct k_resize {

@@ -8,7 +8,7 @@
  * Threads: one an output, in the output's order: neighbours read neighbouring windows; or, where 16 bytes of
  * channels lie side by side, one for all of these. Sums in float, in the order of the window. NaN in a window
  * is the largest. */
-#include "infer/cuda/kernels/k_device.cuh"
+#include "infer/cuda/kernels/k_level.cuh"
 #include "infer/cuda/kernels/k_pool.h"
 
 static const uint32_t THREADS = 256;
@@ -164,4 +164,43 @@ extern "C" int k_pool_launch(const struct k_pool *p, k_stream stream) {
            : p->x_type == K_F16  ? SL_LAUNCH((pool<sl_half>), blocks, THREADS, 0, stream, *p)
            : p->x_type == K_BF16 ? SL_LAUNCH((pool<sl_bfloat16>), blocks, THREADS, 0, stream, *p)
                                  : SL_LAUNCH((pool<void>), blocks, THREADS, 0, stream, *p);
+}
+
+/* ---- levels ---- */
+
+SL_KERNEL void level_pool(const k_level_pool l) {
+    const k_pool &p = l.pool;
+    const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= p.total)
+        return;
+    uint32_t rest = k_quotient(i, p.inner), inner = i - rest * p.inner.by;
+    int32_t first[3], count = 0;
+#pragma unroll
+    for (int d = 2; d >= 0; d--) {
+        uint32_t up = k_quotient(rest, p.out[d]);
+        first[d] = (int32_t)(rest - up * p.out[d].by) * p.stride[d] - p.pad[d];
+        rest = up;
+    }
+    const int64_t image = (int64_t)rest * p.in[0] * p.in[1] * p.in[2],
+                  zero = k_zero_at(l.zero[0], p.x_type, 0);
+    const float scale = k_load<float>(l.scale[0], l.scale_type[0], 0);
+    double sum = 0;
+    for (int32_t kz = 0; kz < p.kernel[0]; kz++)
+        for (int32_t ky = 0; ky < p.kernel[1]; ky++)
+            for (int32_t kx = 0; kx < p.kernel[2]; kx++) {
+                const int32_t z = first[0] + kz * p.dilation[0], y = first[1] + ky * p.dilation[1];
+                const int32_t x = first[2] + kx * p.dilation[2];
+                if (z < 0 || z >= p.in[0] || y < 0 || y >= p.in[1] || x < 0 || x >= p.in[2])
+                    continue;
+                const int64_t at = (image + (z * p.in[1] + y) * p.in[2] + x) * p.inner.by + inner;
+                sum += (double)((float)(k_load<int64_t>(p.x, p.x_type, at) - zero) * scale);
+                count++;
+            }
+    const float mean = (float)(sum / (double)(p.padded ? count_padded(p, first) : count));
+    k_write_level(p.y, p.y_type, i, mean / k_load<float>(l.scale[1], l.scale_type[1], 0),
+                  k_zero_at(l.zero[1], p.y_type, 0));
+}
+
+extern "C" int k_level_pool_launch(const struct k_level_pool *l, k_stream stream) {
+    return SL_LAUNCH(level_pool, (l->pool.total + THREADS - 1) / THREADS, THREADS, 0, stream, *l);
 }

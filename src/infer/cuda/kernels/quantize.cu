@@ -7,27 +7,10 @@
  * in float, each operation rounded, halves to even, as the references and ONNX Runtime: the same levels. NaN
  * becomes the lowest level. Bytes an element: 1 on the side of the levels, 2 or 4 on the other. FLOPs: 3.
  * Threads: one an element. */
-#include "infer/cuda/kernels/k_device.cuh"
+#include "infer/cuda/kernels/k_level.cuh"
 #include "infer/cuda/kernels/k_quant.h"
 
 static const uint32_t THREADS = 256;
-
-SL_DEVICE void write_level(void *y, int type, int64_t i, float real, int64_t zero) {
-    const bool is_signed = type == K_I8 || type == K_I16;
-    const int bits = type == K_I8 || type == K_U8 ? 8 : 16;
-    const int32_t low = is_signed ? -(1 << (bits - 1)) : 0,
-                  high = is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
-    double level = rint((double)real) + (double)zero;
-    int32_t whole = !(level > (double)low) ? low : level > (double)high ? high : (int32_t)level;
-    if (bits == 8)
-        ((uint8_t *)y)[i] = (uint8_t)whole;
-    else
-        ((uint16_t *)y)[i] = (uint16_t)whole;
-}
-
-SL_DEVICE int64_t zero_at(const void *zero, int type, int64_t i) {
-    return zero ? k_load<int64_t>(zero, type, i) : 0;
-}
 
 SL_KERNEL void quantize(const k_quantize q) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -36,7 +19,7 @@ SL_KERNEL void quantize(const k_quantize q) {
     int32_t at[2];
     k_walk_to<2>(q.walk, i, at);
     float real = k_load<float>(q.x, q.x_type, at[0]) / k_load<float>(q.scale, q.scale_type, at[1]);
-    write_level(q.y, q.y_type, at[0], real, zero_at(q.zero, q.y_type, at[1]));
+    k_write_level(q.y, q.y_type, at[0], real, k_zero_at(q.zero, q.y_type, at[1]));
 }
 
 SL_KERNEL void dequantize(const k_quantize q) {
@@ -45,7 +28,7 @@ SL_KERNEL void dequantize(const k_quantize q) {
         return;
     int32_t at[2];
     k_walk_to<2>(q.walk, i, at);
-    float level = (float)(k_load<int64_t>(q.x, q.x_type, at[0]) - zero_at(q.zero, q.x_type, at[1]));
+    float level = (float)(k_load<int64_t>(q.x, q.x_type, at[0]) - k_zero_at(q.zero, q.x_type, at[1]));
     k_store(q.y, q.y_type, at[0], level * k_load<float>(q.scale, q.scale_type, at[1]));
 }
 
@@ -58,7 +41,7 @@ extern "C" int k_dequantize_launch(const struct k_quantize *q, k_stream stream) 
 }
 
 SL_DEVICE float number_of(const k_level &l, int k, int64_t at) {
-    int64_t level = k_load<int64_t>(l.in[k], l.in_type[k], at) - zero_at(l.zero[k], l.in_type[k], 0);
+    int64_t level = k_load<int64_t>(l.in[k], l.in_type[k], at) - k_zero_at(l.zero[k], l.in_type[k], 0);
     return (float)level * k_load<float>(l.scale[k], l.scale_type[k], 0);
 }
 
@@ -88,8 +71,8 @@ SL_KERNEL void level_op(const k_level l) {
     default:
         break;
     }
-    write_level(l.y, l.y_type, at[0], x / k_load<float>(l.scale[2], l.scale_type[2], 0),
-                zero_at(l.zero[2], l.y_type, 0));
+    k_write_level(l.y, l.y_type, at[0], x / k_load<float>(l.scale[2], l.scale_type[2], 0),
+                  k_zero_at(l.zero[2], l.y_type, 0));
 }
 
 extern "C" int k_level_launch(const struct k_level *l, k_stream stream) {
@@ -103,7 +86,7 @@ SL_KERNEL void level_mean(const k_level_mean m) {
     const uint32_t result = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
     if (result >= m.stay.count)
         return;
-    const int64_t zero = zero_at(m.zero[0], m.x_type, 0);
+    const int64_t zero = k_zero_at(m.zero[0], m.x_type, 0);
     const float scale = k_load<float>(m.scale[0], m.scale_type[0], 0);
     int32_t at[2], in[1];
     double sum = 0;
@@ -116,9 +99,9 @@ SL_KERNEL void level_mean(const k_level_mean m) {
     for (int step = 16; step; step >>= 1)
         sum += sl_shfl_xor(sum, step);
     if (threadIdx.x % 32 == 0)
-        write_level(m.y, m.y_type, at[0],
-                    (float)(sum / (double)m.gone.count) / k_load<float>(m.scale[1], m.scale_type[1], 0),
-                    zero_at(m.zero[1], m.y_type, 0));
+        k_write_level(m.y, m.y_type, at[0],
+                      (float)(sum / (double)m.gone.count) / k_load<float>(m.scale[1], m.scale_type[1], 0),
+                      k_zero_at(m.zero[1], m.y_type, 0));
 }
 
 extern "C" int k_level_mean_launch(const struct k_level_mean *m, k_stream stream) {
@@ -170,13 +153,13 @@ SL_KERNEL void choose_scale(const k_dynamic d) {
         return;
     const float scale = low == high ? 1 : (high - low) / 255;
     d.scale[0] = scale;
-    write_level(d.zero, K_U8, 0, -low / scale, 0);
+    k_write_level(d.zero, K_U8, 0, -low / scale, 0);
 }
 
 SL_KERNEL void dynamic_levels(const k_dynamic d) {
     const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < d.count)
-        write_level(d.y, K_U8, i, k_load<float>(d.x, d.x_type, i) / d.scale[0], d.zero[0]);
+        k_write_level(d.y, K_U8, i, k_load<float>(d.x, d.x_type, i) / d.scale[0], d.zero[0]);
 }
 
 extern "C" int k_dynamic_launch(const struct k_dynamic *d, k_stream stream) {
