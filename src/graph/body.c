@@ -270,7 +270,7 @@ static sl_status make_plan(struct work *w, struct body *body, const struct graph
     options.dim_count = 0;
     options.fixed = fixed;
     options.bounds = bounds;
-    options.folded_nbytes = w->folded_nbytes;
+    options.budget = w->budget;
     sl_status st = fixed && bounds ? SL_OK : work_out_of_memory(err);
     for (size_t i = 0; st == SL_OK && i < g->input_count; i++)
         fixed[i] = &body->op.in[i];
@@ -282,7 +282,6 @@ static sl_status make_plan(struct work *w, struct body *body, const struct graph
     mem_free(bounds);
     if (st != SL_OK)
         return st;
-    w->folded_nbytes = body->plan->folded_nbytes;
     body->plan->next = w->bodies;
     w->bodies = body->plan;
     return SL_OK;

@@ -61,10 +61,10 @@ static bool is_worth_it(struct work *w, const struct work_node *node, const stru
     size_t total = 0;
     for (size_t i = 0; i < node->out_count; i++)
         total += call->out[i] ? rule_nbytes(call->out[i]) : 0;
-    if (total > w->folded_limit - w->folded_nbytes || work_flops(node->op, call) > MOST_FLOPS ||
+    if (total > w->folded_limit - w->budget->folded_nbytes || work_flops(node->op, call) > MOST_FLOPS ||
         work_body_cost(node->op, call) > MOST_BODIES)
         return false;
-    w->folded_nbytes += total;
+    w->budget->folded_nbytes += total;
     return true;
 }
 
@@ -127,6 +127,7 @@ static sl_status settle_node(struct work *w, size_t at, sl_error *err) {
 
 sl_status work_infer_from(struct work *w, size_t from, sl_error *err) {
     sl_status st = SL_OK;
+    w->unsorted = w->unsorted || from;
     size_t end = w->node_count; /* what takes a node's place comes behind, and is settled with it */
     for (size_t i = from; st == SL_OK && i < end; i++)
         st = settle_node(w, i, err);
@@ -135,7 +136,7 @@ sl_status work_infer_from(struct work *w, size_t from, sl_error *err) {
 
 sl_status work_infer(struct work *w, sl_error *err) {
     sl_status st = work_infer_from(w, 0, err);
-    return st == SL_OK && w->added_count ? work_sort(w, err) : st;
+    return st == SL_OK && w->unsorted ? work_sort(w, err) : st;
 }
 
 sl_status work_fold_waiting(struct work *w, sl_error *err) {

@@ -55,7 +55,7 @@ sl_status work_inline(struct work *w, const struct graph *g, const char *name, c
     sl_status st = add_values(w, g, map, err);
     if (st == SL_OK)
         st = add_nodes(w, g, name, map, err);
-    w->added_count += g->node_count + 1;
+    w->budget->added_count += g->node_count + 1;
     for (size_t i = 0; st == SL_OK && i < g->output_count; i++)
         out[i] = map[g->outputs[i]];
     mem_free(map);
@@ -78,6 +78,6 @@ uint32_t work_add_step(struct work *w, const char *op, int64_t opset, const char
     if (in_count)
         memcpy(node->in, in, in_count * sizeof *in);
     node->out[0] = out;
-    w->added_count++;
+    w->budget->added_count++;
     return work_infer_from(w, first, err) == SL_OK ? out : GRAPH_NONE;
 }

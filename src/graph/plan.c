@@ -243,7 +243,6 @@ sl_status plan_make(struct plan **out, const struct graph *graph, const struct p
         st = separate_outputs(&w, err);
     if (st == SL_OK)
         st = emit(&w, plan, err);
-    plan->folded_nbytes = w.folded_nbytes;
     plan->bodies = w.bodies;
     if (st == SL_OK)
         st = plan_texts(plan, options, err);

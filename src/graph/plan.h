@@ -76,7 +76,6 @@ struct plan {
     size_t text_nbytes;                 /* of the texts that steps make, of one batch in flight */
     size_t text_row_nbytes;             /* text that one row may bring; 0 without string inputs */
     size_t weight_nbytes;               /* constants that steps read */
-    size_t folded_nbytes;               /* of these, made when the plan was */
     uint64_t flops;                     /* of one batch */
     struct plan *bodies, *next;         /* of graphs inside nodes; a list */
 };
@@ -90,6 +89,7 @@ struct plan_prologue {
 };
 
 struct work_bound; /* work.h */
+struct plan_budget;
 
 struct plan_options {
     int64_t batch; /* rows; a model with a fixed batch dim takes that (SL_E_MODEL when it differs and batch is
@@ -109,9 +109,10 @@ struct plan_options {
     const sl_tensor *const
         *fixed; /* per model input: its value where shapes depend on it (then it is PLAN_CONST), or NULL */
     const struct work_bound *const
-        *bounds;          /* of a graph inside a node: what is known of its inputs, or NULL */
-    size_t folded_nbytes; /* of a graph inside a node, whose inputs `fixed` describes (data: those that are
-                             constants): what the plan around it has made of constants */
+        *bounds; /* of a graph inside a node: what is known of its inputs, or NULL */
+    /* of a graph inside a node, whose inputs `fixed` describes (data: those that are constants): shared with
+     * the plan around it */
+    struct plan_budget *budget;
 };
 
 /* The batch size a model insists on, or 0 when its inputs leave dim 0 open. */

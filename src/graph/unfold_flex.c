@@ -149,7 +149,7 @@ static void unfold(struct flex *f) {
     copy->opset = 1;
     copy->in[0] = y;
     copy->out[0] = f->node.out[0];
-    f->w->added_count++;
+    f->w->budget->added_count++;
     f->failed = work_infer_from(f->w, first, f->err) != SL_OK;
 }
 

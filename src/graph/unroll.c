@@ -11,6 +11,7 @@
 #define MANY_FLOPS 100000u /* of a body: where a device's products are better by more than they cost */
 #define MOST_TRIPS 1024
 #define MOST_ADDED 4096                   /* nodes of a plan that come from inside others */
+#define MOST_TRIED 250000u                /* nodes that are inferred only to see how often they would run */
 #define MOST_WEIGHTS ((uint64_t)64 << 20) /* bytes that iterations read: devices pack them each time */
 
 /* A node while its graph takes its place. */
@@ -66,7 +67,7 @@ static sl_status give(struct unroll *u, size_t output, uint32_t from, sl_error *
     copy->opset = 1;
     copy->in[0] = from;
     copy->out[0] = u->node.out[output];
-    w->added_count++;
+    w->budget->added_count++;
     return work_infer_from(w, first, err);
 }
 
@@ -175,8 +176,8 @@ static uint64_t count_weights(const struct unroll *u, const struct graph *g) {
 }
 
 static bool is_small(const struct unroll *u, const struct graph *g, uint64_t trips) {
-    return !u->w->options->no_passes && trips <= MOST_TRIPS &&
-           u->w->added_count + trips * count_nodes(g) <= MOST_ADDED &&
+    return !u->w->options->no_passes && trips <= MOST_TRIPS && u->w->budget->tried_count <= MOST_TRIED &&
+           u->w->budget->added_count + trips * count_nodes(g) <= MOST_ADDED &&
            trips * count_weights(u, g) <= MOST_WEIGHTS;
 }
 
@@ -185,6 +186,9 @@ static bool is_small(const struct unroll *u, const struct graph *g, uint64_t tri
 static bool is_good_as_step(struct unroll *u, size_t at) {
     struct work *w = u->w;
     sl_error ignored = {0};
+    w->budget->tried_count += count_nodes(u->attr->graph);
+    if (w->budget->tried_count > MOST_TRIED)
+        return true; /* so it will have to do */
     bool good = work_make_bodies(w, at, &ignored) == SL_OK;
     struct work_node *node = &w->nodes[at];
     struct op_call call = work_call(w, node);
@@ -201,10 +205,11 @@ static bool is_good_as_step(struct unroll *u, size_t at) {
     return good;
 }
 
-/* What was put in and cannot stay. */
-static void abandon(struct work *w, size_t first) {
-    for (size_t i = first; i < w->node_count; i++)
-        w->nodes[i].dead = true;
+/* What was put in cannot stay: it was only looked at. */
+static void abandon(struct work *w, size_t first, size_t added) {
+    w->budget->tried_count += w->budget->added_count - added;
+    w->budget->added_count = added;
+    w->node_count = first;
 }
 
 static const char *trip_name(struct unroll *u, size_t trip) {
@@ -241,17 +246,20 @@ static sl_status add_trip(struct unroll *u, size_t trip, size_t carried, int *ne
  * The trips are inferred one after the other, and only what they carry is kept. */
 static sl_status count_trips(struct unroll *u, size_t at, size_t carried, sl_error *err) {
     struct work *w = u->w;
-    size_t first = w->node_count, added = w->added_count, trips = 0;
+    size_t first = w->node_count, added = w->budget->added_count, trips = 0;
     int next = 1;
     sl_status st = SL_OK;
     for (size_t i = 0; i < carried; i++)
         u->in[2 + i] = u->node.in[2 + i];
     for (; st == SL_OK && next == 1 && trips < MOST_TRIPS; trips++) {
+        w->budget->tried_count += count_nodes(u->body); /* those of loops in it count for themselves */
+        if (w->budget->tried_count > MOST_TRIED)
+            return SL_OK;
         st = add_trip(u, trips, carried, &next, err);
         w->node_count = first;
-        w->added_count = added;
+        w->budget->added_count = added;
     }
-    if (st != SL_OK || next != 0)
+    if (st != SL_OK || next != 0 || u->attr->i < 1)
         return st;
     uint32_t count = add_constant(w, SL_INT64, 0, (int64_t)trips);
     if (count == GRAPH_NONE)
@@ -263,7 +271,8 @@ static sl_status count_trips(struct unroll *u, size_t at, size_t carried, sl_err
 /* `most`: the trip count, or how many may be tried where the condition alone ends it. */
 static sl_status unroll_loop(struct unroll *u, size_t at, size_t carried, size_t most, bool counted,
                              bool *done, sl_error *err) {
-    size_t first = u->w->node_count, trips = 0, gathered = u->body->output_count - 1 - carried;
+    size_t first = u->w->node_count, added = u->w->budget->added_count;
+    size_t trips = 0, gathered = u->body->output_count - 1 - carried;
     int next = 1;
     sl_status st = SL_OK;
     while (st == SL_OK && next == 1 && trips < most && is_small(u, u->body, 1)) {
@@ -275,7 +284,7 @@ static sl_status unroll_loop(struct unroll *u, size_t at, size_t carried, size_t
     if (st != SL_OK)
         return st;
     if (next < 0 || (next == 1 && !(counted && trips == most))) {
-        abandon(u->w, first);
+        abandon(u->w, first, added);
         return next == 1 && !counted ? count_trips(u, at, carried, err) : SL_OK;
     }
     for (size_t i = 0; i < gathered; i++) /* closer together, as there are fewer trips than there might be */

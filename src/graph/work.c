@@ -183,7 +183,7 @@ sl_status work_open(struct work *w, const struct graph *graph, const struct plan
     *w = (struct work){.graph = graph, .options = options, .arena = arena};
     /* constants may grow when they are folded, but not without bound */
     w->folded_limit = ((size_t)256 << 20) + 4 * graph->file_nbytes;
-    w->folded_nbytes = options->folded_nbytes;
+    w->budget = options->budget ? options->budget : &w->own_budget;
     sl_status st = widen(w, 8) ? copy_values(w, err) : work_out_of_memory(err); /* what passes make has 7 */
     if (st == SL_OK)
         st = work_bind_inputs(w, err);

@@ -34,6 +34,14 @@ struct work_node {
         *hidden; /* its operator while passes run, where a size in it is known only to the batch */
 };
 
+/* What a file makes a plan spend, with the plans of graphs inside its nodes, whether they come to anything or
+ * not. */
+struct plan_budget {
+    size_t folded_nbytes; /* constants that were made */
+    size_t added_count;   /* nodes that came from graphs inside nodes */
+    size_t tried_count;   /* those that were only looked at */
+};
+
 struct work {
     const struct graph *graph;
     const struct plan_options *options;
@@ -44,9 +52,10 @@ struct work {
     size_t node_count, node_cap;
     uint32_t *inputs, *outputs; /* the slot's; counts as in the graph */
     int64_t batch;
-    size_t folded_nbytes, folded_limit;
+    struct plan_budget own_budget, *budget; /* the latter is that of the outermost plan */
+    size_t folded_limit;
+    bool unsorted;             /* nodes were added behind their readers */
     struct plan *bodies;       /* of graphs inside nodes */
-    size_t added_count;        /* nodes that came from graphs inside nodes */
     size_t call_width;         /* inputs or outputs that there is room for */
     const sl_tensor **call_in; /* room for one call */
     sl_tensor **call_out;

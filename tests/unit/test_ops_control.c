@@ -450,6 +450,51 @@ START_TEST(wrong_loops_are_refused) {
 }
 END_TEST
 
+/* Loops in loops that end by a counter of their own: each could be followed for 900 trips, and tried as a
+ * step first, so that without a bound over all of them a kilobyte would be planned for ever. */
+START_TEST(nested_loops_are_not_followed_for_ever) {
+    static const int64_t limit = 900;
+    static const uint8_t go = 1;
+    struct model m, b = inner();
+    sl_error err;
+    struct plan *plan;
+    struct plan_options options = {.free_rows = true};
+    model_input(&b, "i", SL_INT64, "");
+    model_input(&b, "c", SL_BOOL, "");
+    model_input(&b, "h", SL_FLOAT, "2");
+    model_node(&b, "Less", "i,limit", "again");
+    model_node(&b, "Neg", "h", "y");
+    for (int depth = 0; depth < 20; depth++) {
+        struct model outer = inner();
+        model_output(&b, "again", SL_BOOL, "");
+        model_output(&b, "y", SL_FLOAT, "2");
+        model_output(&b, "h", SL_FLOAT, "2");
+        model_input(&outer, "i", SL_INT64, "");
+        model_input(&outer, "c", SL_BOOL, "");
+        model_input(&outer, "h", SL_FLOAT, "2");
+        model_node(&outer, "Less", "i,limit", "again");
+        model_node(&outer, "Loop", ",go,h", "y,rows");
+        model_attr_graph(&outer, "body", &b);
+        b = outer;
+    }
+    model_output(&b, "again", SL_BOOL, "");
+    model_output(&b, "y", SL_FLOAT, "2");
+    model_begin(&m);
+    model_input(&m, "x", SL_FLOAT, "2");
+    model_ints(&m, "limit", "", &limit);
+    model_constant(&m, "go", SL_BOOL, "", &go, 1);
+    model_node(&m, "Loop", ",go,x", "y");
+    model_attr_graph(&m, "body", &b);
+    model_output(&m, "y", SL_FLOAT, "2");
+    struct graph *graph = model_load(&m, &err);
+    ck_assert_msg(graph != NULL, "%s", err.text);
+    ck_assert_int_eq(plan_make(&plan, graph, &options, &err), SL_E_MODEL);
+    ck_assert_ptr_nonnull(strstr(err.text, "nothing bounds their number"));
+    graph_close(graph);
+    model_end(&m);
+}
+END_TEST
+
 /* ---- Scan */
 
 /* s' = s + a - b over slices of two inputs; 10 s' is gathered. */
@@ -562,6 +607,7 @@ int main(void) {
     tcase_add_test(t, a_known_loop_is_unrolled);
     tcase_add_test(t, a_loop_may_end_early);
     tcase_add_test(t, iterations_may_differ);
+    tcase_add_test(t, nested_loops_are_not_followed_for_ever);
     tcase_add_test(t, wrong_loops_are_refused);
     tcase_add_test(t, a_scan_goes_along_axes_in_directions);
     tcase_add_test(t, wrong_scans_are_refused);
