@@ -225,6 +225,27 @@ agraph (float[3,4] x, int64 k) => (float[3,4] y) {{
     n = Loop (k, , h) <body = bb (int64 j, bool d, float[3,4] g) => (bool d, float[3,4] o) {{
       f = Cast <to = 1> (i)  e = Mul (g, x)  t = Tanh (e)  u = Add (t, f)  o = Sin (u) }}> }}>
 }}""", [x, number(3)], tolerance=1e-3)
+        cases.add("Loop", f"rows_alone_{m}", f"""
+agraph (float[3,4] x) => (float[k,3,4] z, int64[k] n) {{
+  m = Constant <value_int = {m}> ()
+  one = Constant <value_int = 1> ()  go = Cast <to = 9> (one)
+  z, n = Loop (m, go) <body = b (int64 i, bool c) => (bool c, float[3,4] r, int64 j) {{
+    f = Cast <to = 1> (i)  r = Add (x, f)  j = Mul (i, i) }}>
+}}""".replace("int64 j)", "int64[] j)"), [x])
+        cases.add("Loop", f"some_unused_{m}", f"""
+agraph (float[3,4] x, float[3,4] v) => (float[3,4] b, float[k,3,4] t) {{
+  m = Constant <value_int = {m}> ()
+  a, b, s, t = Loop (m, , x, v) <body = b (int64 i, bool c, float[3,4] p, float[3,4] q) =>
+      (bool c, float[3,4] e, float[3,4] f, float[3,4] g, float[3,4] h) {{
+    e = Sin (q)  f = Cos (p)  g = Add (p, q)  h = Sub (p, q) }}>
+}}""", [x, normal(rng, 3, 4)])
+        cases.add("Loop", f"same_value_twice_{m}", f"""
+agraph (float[3,4] x) => (float[3,4] a, float[3,4] b, float[k,3,4] s, float[k,3,4] t) {{
+  m = Constant <value_int = {m}> ()
+  a, b, s, t = Loop (m, , x, x) <body = b (int64 i, bool c, float[3,4] p, float[3,4] q) =>
+      (bool c2, float[3,4] e, float[3,4] e2, float[3,4] e3, float[3,4] k) {{
+    c2 = Identity (c)  e = Sin (q)  e2 = Identity (e)  e3 = Identity (e)  k = Constant <value = float[3,4] {{1,2,3,4,5,6,7,8,9,10,11,12}}> () }}>
+}}""", [x])
     cases.add("Loop", "growing", """
 agraph (float[1,4] x) => (float[k,4] y) {
   m = Constant <value_int = 6> ()

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # run.sh [PYTHON]: the whole ONNX backend node suite, and cases that ONNX Runtime computed, on the references and on
 # the cpu device; tables by operator. PYTHON has onnx, onnxruntime, scikit-learn, skl2onnx, onnxmltools, lightgbm and xgboost, and torch for some (default: python3). Cases are kept in build/onnx.
-# What stays refused, by name: training (Adam, Adagrad, Momentum, Dropout with a ratio), random numbers (Bernoulli), and
-# ImageDecoder, whose work the image transforms do before the model.
+# What stays refused, by name: training (Adam, Adagrad, Momentum, Dropout with a ratio, Gradient), random numbers
+# (Bernoulli), sequences and optionals, opsets before 7, and ImageDecoder, whose work the image transforms do before the
+# model.
 #   tests/onnx/run.sh             the table, and why each refused case was refused in build/onnx/table.txt
 #   PACK=1 tests/onnx/run.sh      also writes tests/golden/onnx/cases.tar.gz
 set -eu
