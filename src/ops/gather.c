@@ -11,7 +11,7 @@ static sl_status check(const struct op_call *call, int *axis, sl_error *err) {
         st = rule_dtype(call, 1, OPS_INDEX, err);
     if (st == SL_OK)
         st = rule_axis(op_attr_int(call, "axis", 0), call->in[0]->rank, axis, err);
-    if (st == SL_OK && !call->in[0]->dims[*axis] && rule_count(call->in[1]))
+    if (st == SL_OK && !call->loose && !call->in[0]->dims[*axis] && rule_count(call->in[1]))
         st = error_set(err, SL_E_MODEL, "axis %d is empty", *axis);
     return st;
 }
@@ -31,7 +31,7 @@ static sl_status check(const struct op_call *call, int *axis, sl_error *err) {
 static sl_status infer_gather(const struct op_call *call, sl_error *err) {
     int axis;
     sl_status st = check(call, &axis, err);
-    if (st == SL_OK)
+    if (st == SL_OK && !call->loose)
         st = index_check(call->in[1], call->in[0]->dims[axis], err);
     if (st != SL_OK)
         return st;
@@ -69,7 +69,7 @@ static sl_status infer_gather_elements(const struct op_call *call, sl_error *err
     sl_status st = check(call, &axis, err);
     if (st == SL_OK)
         st = rule_rank(call, 1, call->in[0]->rank, err);
-    if (st == SL_OK)
+    if (st == SL_OK && !call->loose)
         st = index_check(call->in[1], call->in[0]->dims[axis], err);
     for (int i = 0; st == SL_OK && i < call->in[0]->rank; i++)
         if (i != axis && call->in[1]->dims[i] > call->in[0]->dims[i])

@@ -74,8 +74,11 @@ static sl_status infer_concat(const struct op_call *call, sl_error *err) {
     for (size_t i = 1; i < call->in_count; i++) {
         const sl_tensor *t = call->in[i];
         bool fits = t && t->rank == shape.rank && t->dtype == shape.dtype;
-        for (int d = 0; fits && d < shape.rank; d++)
-            fits = d == axis || t->dims[d] == shape.dims[d];
+        for (int d = 0; fits && d < shape.rank; d++) {
+            fits = d == axis || t->dims[d] == shape.dims[d] || call->loose;
+            if (d != axis && t->dims[d] > shape.dims[d])
+                shape.dims[d] = t->dims[d];
+        }
         if (!fits)
             return error_set(err, SL_E_MODEL, "input %zu is %s, which does not join %s along axis %d", i,
                              t ? rule_text(one, t) : "missing", rule_text(other, call->in[0]), axis);

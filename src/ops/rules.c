@@ -97,26 +97,32 @@ sl_status rule_axis(int64_t axis, int rank, int *out, sl_error *err) {
     return SL_OK;
 }
 
-sl_status rule_broadcast(const sl_tensor *a, const sl_tensor *b, sl_tensor *out, sl_error *err) {
+/* `loose`: the dims are bounds, of which the larger one holds for both. */
+static sl_status broadcast(const sl_tensor *a, const sl_tensor *b, bool loose, sl_tensor *out,
+                           sl_error *err) {
     char one[RULE_TEXT], other[RULE_TEXT];
     int rank = a->rank > b->rank ? a->rank : b->rank;
     int64_t dims[SL_MAX_RANK];
     for (int i = 0; i < rank; i++) {
         int ai = i - (rank - a->rank), bi = i - (rank - b->rank);
         int64_t x = ai < 0 ? 1 : a->dims[ai], y = bi < 0 ? 1 : b->dims[bi];
-        if (x != y && x != 1 && y != 1)
+        if (x != y && x != 1 && y != 1 && !loose)
             return error_set(err, SL_E_MODEL, "%s and %s do not broadcast", rule_text(one, a),
                              rule_text(other, b));
-        dims[i] = x == 1 ? y : x;
+        dims[i] = x == 1 || (y != 1 && y > x) ? y : x;
     }
     rule_set(out, out->dtype, rank, dims);
     return SL_OK;
 }
 
+sl_status rule_broadcast(const sl_tensor *a, const sl_tensor *b, sl_tensor *out, sl_error *err) {
+    return broadcast(a, b, false, out, err);
+}
+
 sl_status rule_broadcast_all(const struct op_call *call, size_t first, sl_dtype dtype, sl_error *err) {
     sl_tensor shape = *call->in[first];
     for (size_t i = first + 1; i < call->in_count; i++) {
-        sl_status st = rule_broadcast(&shape, call->in[i], &shape, err);
+        sl_status st = broadcast(&shape, call->in[i], call->loose, &shape, err);
         if (st != SL_OK)
             return st;
     }

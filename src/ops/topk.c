@@ -28,7 +28,7 @@ static sl_status infer(const struct op_call *call, sl_error *err) {
         st = rule_ints(call, attribute ? SIZE_MAX : 1, attribute ? "k" : NULL, &k, 1, &count, err);
     if (st == SL_OK && !open && count != 1)
         st = error_set(err, SL_E_MODEL, "k is missing");
-    if (st == SL_OK && (k < 0 || k > call->in[0]->dims[axis]))
+    if (st == SL_OK && (k < 0 || (k > call->in[0]->dims[axis] && !call->loose)))
         st = error_set(err, SL_E_MODEL, "k is %lld, but axis %d has %lld elements", (long long)k, axis,
                        (long long)call->in[0]->dims[axis]);
     for (size_t i = 0; st == SL_OK && i < call->out_count; i++) {

@@ -231,6 +231,20 @@ def sizes(c):
            y = Conv(g, w) z = GlobalAveragePool(g) }}""".replace("int64[1] first", "int64[3] axes = {1,2,3}, int64[1] first"), [c.f(6, 3, 5, 5)])
 
 
+def agreements(c):
+    """Sizes that are known only when they meet others, which they must fit."""
+    x, given = np.array([1, -1, 2, 3, -4, 5, 6, 7], np.float32), "float zero = {0}, int64[1] first = {0}, int64[1] one = {1}"
+    picked = "b = Greater(x, zero) p = NonZero(b) i = Squeeze(p, first) v = Gather(x, i)"
+    c.chain("add_known", f"(float[8] x) => (float[6] y) <{given}, float[6] c = {{1,2,3,4,5,6}}> {{ {picked} y = Add(v, c) }}", [x])
+    c.chain("where_known", f"(float[8] x) => (float[6] y) <{given}, float[6] c = {{9,2,9,2,9,2}}> {{ {picked} q = Greater(v, c) w = Mul(v, c) y = Where(q, w, c) }}", [x])
+    c.chain("concat_known", f"(float[8] x) => (float[6,2] y) <{given}, float[6,1] c = {{1,2,3,4,5,6}}> {{ {picked} u = Unsqueeze(v, one) y = Concat<axis = 1>(u, c) }}", [x])
+    c.chain("two_picks", f"""(float[8] x, float[7] z) => (float[m] y) <{given}>
+        {{ {picked} b2 = Greater(z, zero) p2 = NonZero(b2) i2 = Squeeze(p2, first) v2 = Gather(z, i2) y = Sub(v, v2) }}""", [x, np.array([1, 2, 3, -1, 4, 5, 6], np.float32)])
+    c.chain("top_three", f"""(float[8] x) => (float[1,3] y, float[3] z) <{given}, int64[1] three = {{3}}, float[3] c = {{1,2,3}}>
+        {{ {picked} t, at = TopK(v, three) y = Unsqueeze(t, first) z = Add(t, c) }}""", [x])
+    c.chain("second", f"(float[8] x) => (float[1] y, float z) <{given}, int64 o = {{1}}> {{ {picked} y = Gather(v, one) z = Gather(v, o) }}", [x])
+
+
 def tails(c):
     """Ends of detectors."""
     yolo = """(float[1,20,7] x) => (float[m,6] y) <int64[1] four = {4}, int64[1] five = {5}, int64[1] end = {7}, int64[1] zero = {0},
@@ -317,7 +331,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     c = Cases(pathlib.Path(sys.argv[1]))
-    for family in (nonzero, compress, unique, nms, picked, halves, sizes, tails, exported):
+    for family in (nonzero, compress, unique, nms, picked, halves, sizes, agreements, tails, exported):
         family(c)
     print(f"{c.count} cases in {c.root}")
 

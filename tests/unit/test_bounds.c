@@ -173,6 +173,39 @@ START_TEST(rows_of_several_records_are_not_told_apart) {
 }
 END_TEST
 
+/* What has to meet a size that is known has that size, though a rule sees only bounds; and of a number of
+ * elements that is taken there is that number. */
+START_TEST(sizes_that_must_agree_are_planned) {
+    struct model m;
+    begin(&m);
+    model_floats(&m, "c", "4", (float[]){1, 2, 3, 4});
+    model_ints(&m, "three", "1", (int64_t[]){3});
+    model_node(&m, "Add", "v,c", "y");
+    model_node(&m, "TopK", "v,three", "z,places");
+    model_node(&m, "Gather", "v,one", "w");
+    model_output(&m, "y", SL_FLOAT, "k");
+    model_output(&m, "z", SL_FLOAT, "3");
+    model_output(&m, "w", SL_FLOAT, "1");
+    struct made made = make(&m, (struct plan_options){.batch = 1, .free_rows = true});
+    ck_assert(output(&made, 0)->dynamic && output(&made, 0)->tensor.dims[0] == 6 &&
+              output(&made, 0)->least[0] == 4);
+    ck_assert(!output(&made, 1)->dynamic && output(&made, 1)->tensor.dims[0] == 3);
+    ck_assert(!output(&made, 2)->dynamic);
+    struct reference *reference;
+    sl_error err = {0};
+    char *out = mem_map(made.plan->output_nbytes);
+    ck_assert_int_eq(reference_open(&reference, made.plan, &err), SL_OK);
+    float four[6] = {1, 2, -3, 4, -5, 6}, two[6] = {1, 2, -3, -4, -5, -6};
+    ck_assert_msg(reference_run(reference, four, out, &err) == SL_OK, "%s", err.text);
+    ck_assert(plan_output(made.plan, 0, out).dims[0] == 4);
+    ck_assert_int_eq(reference_run(reference, two, out, &err), SL_E_DATA);
+    ck_assert_ptr_nonnull(strstr(err.text, "(operator 'Add'): float [2] and float [4] do not broadcast"));
+    reference_close(reference);
+    mem_unmap(out, made.plan->output_nbytes);
+    unmake(&made);
+}
+END_TEST
+
 /* Known input, known size: nothing is left of it. */
 START_TEST(constants_are_folded) {
     struct model m;
@@ -251,6 +284,7 @@ int main(void) {
     tcase_add_test(tcase, passes_leave_bounds_alone);
     tcase_add_test(tcase, what_has_no_bound_is_refused);
     tcase_add_test(tcase, rows_of_several_records_are_not_told_apart);
+    tcase_add_test(tcase, sizes_that_must_agree_are_planned);
     tcase_add_test(tcase, constants_are_folded);
     tcase_add_test(tcase, what_is_prepared_for_a_size_says_so);
     suite_add_tcase(suite, tcase);
