@@ -143,6 +143,9 @@ START_TEST(norms_of_images) {
     step_text("GroupNormalization@18", "num_groups=2", "f:2,6,30 f:2 f:2");
     step_text("BatchNormalization", "", "f:2,5,4,3 cf:5 cf:5 cf:5 cf:5+");
     step_text("BatchNormalization", "#last", "f:2,5,4,3 cf:5 cf:5 cf:5 cf:5+");
+    step_text("BatchNormalization", "", "f:2,5,4,6 cf:5 cf:5 cf:5 cf:5+");
+    step_text("BatchNormalization", "#last #rows", "f:3,24,3,3 cf:24 cf:24 cf:24 cf:24+");
+    step_text("BatchNormalization", "", "f:5,16 cf:16 cf:16 cf:16 cf:16+");
     step_text("BatchNormalization", "epsilon=0.1f", "f:7,5 cf:5 cf:5 cf:5 cf:5+");
     step_text_refused("BatchNormalization", "training_mode=1", "f:7,5 cf:5 cf:5 cf:5 cf:5+", "training_mode");
     step_text("LRN", "size=3 alpha=0.1f beta=0.5f bias=2f", "f:2,7,3,3");

@@ -14,8 +14,7 @@ struct walk_plan {
     int64_t dims[2 * SL_MAX_RANK], steps[K_WALK_OPERANDS][2 * SL_MAX_RANK];
 };
 
-/* A tensor as it lies in memory. `last`: an image [n, c, ...] whose channels lie side by side, [n, ..., c].
- */
+/* A tensor as it lies in memory. `last`: an image [n, c, ...] that lies as [n, ..., c]. */
 struct walk_value {
     const sl_tensor *t;
     bool last;

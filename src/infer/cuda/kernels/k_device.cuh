@@ -73,8 +73,7 @@ template <typename C> SL_DEVICE C k_load(const void *p, int type, int64_t i) {
     }
 }
 
-/* Element i as a C, where the type is known when the kernel is compiled; T void: it is not, `type` says it.
- */
+/* Element i as a C, of a type known to the compiler; T void: of the type that `type` says. */
 template <typename C, typename T> struct k_element_of {
     static SL_DEVICE C load(const void *p, int, int64_t i) {
         return (C)sl_to_float(((const T *)p)[i]);

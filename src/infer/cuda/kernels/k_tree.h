@@ -39,8 +39,7 @@ struct k_tree_set {
 enum k_tree_aggregate { K_TREE_SUM, K_TREE_AVERAGE, K_TREE_MIN, K_TREE_MAX };
 enum k_tree_post { K_POST_NONE, K_POST_SOFTMAX, K_POST_LOGISTIC, K_POST_SOFTMAX_ZERO, K_POST_PROBIT };
 
-/* x [rows, features]; scores [rows, targets]; best [rows]: int64, of a classifier. Tables lie on the device.
- */
+/* x [rows, features]; scores [rows, targets]; best [rows], of a classifier. Tables lie on the device. */
 struct k_trees {
     const void *x;
     void *scores;  /* or NULL */

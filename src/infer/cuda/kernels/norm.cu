@@ -174,19 +174,58 @@ extern "C" int k_norm_launch(const struct k_norm *a, k_stream stream) {
     return SL_LAUNCH(norm_any, (uint32_t)a->rows, THREADS, 0, stream, *a);
 }
 
-/* ---- BatchNormalization: one thread an element, and the channel's numbers from the caches ---- */
+/* ---- BatchNormalization ---- */
+
+/* What one channel does to a number: y = (x - mean) * scale + offset. */
+struct batch_channel {
+    float mean, scale, offset;
+};
+
+SL_DEVICE batch_channel read_channel(const k_batch_norm &a, uint32_t c) {
+    const float deviation = sqrt(k_load<float>(a.variance, a.mean_type, c) + a.epsilon);
+    return batch_channel{k_load<float>(a.mean, a.mean_type, c),
+                         k_load<float>(a.scale, a.scale_type, c) / deviation,
+                         k_load<float>(a.offset, a.scale_type, c)};
+}
 
 SL_KERNEL void batch_norm(const k_batch_norm a) {
-    uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+    const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= a.count)
         return;
-    uint32_t c = k_remainder(k_quotient(i, a.inner), a.channels);
-    float scale = k_load<float>(a.scale, a.scale_type, c);
-    scale = scale / sqrt(k_load<float>(a.variance, a.mean_type, c) + a.epsilon);
-    float distance = k_load<float>(a.x, a.type, i) - k_load<float>(a.mean, a.mean_type, c);
-    k_store(a.y, a.type, i, distance * scale + k_load<float>(a.offset, a.scale_type, c));
+    const batch_channel c = read_channel(a, k_remainder(k_quotient(i, a.inner), a.channels));
+    k_store(a.y, a.type, i, (k_load<float>(a.x, a.type, i) - c.mean) * c.scale + c.offset);
+}
+
+/* 16 bytes a thread: of one channel, or (LAST) of as many channels as they hold. */
+template <typename T, bool LAST> SL_KERNEL void batch_norm_packed(const k_batch_norm a) {
+    const int V = 16 / sizeof(T);
+    const uint32_t i = (blockIdx.x * blockDim.x + threadIdx.x) * V;
+    if (i >= a.count)
+        return;
+    const uint32_t first = k_remainder(k_quotient(i, a.inner), a.channels);
+    const k_pack<T> x = read_pack<T>(a.x, i);
+    batch_channel c = read_channel(a, first);
+    k_pack<T> y;
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+        if (LAST && v > 0)
+            c = read_channel(a, first + v);
+        y.v[v] = sl_from_float<T>((sl_to_float(x.v[v]) - c.mean) * c.scale + c.offset);
+    }
+    *(k_pack<T> *)((T *)a.y + i) = y;
+}
+
+template <typename T> static int launch_batch(const struct k_batch_norm *a, k_stream stream) {
+    const uint32_t width = 16 / sizeof(T), blocks = (a->count / width + THREADS - 1) / THREADS;
+    if (a->inner.by % width == 0)
+        return SL_LAUNCH((batch_norm_packed<T, false>), blocks, THREADS, 0, stream, *a);
+    if (a->inner.by == 1 && a->channels.by % width == 0)
+        return SL_LAUNCH((batch_norm_packed<T, true>), blocks, THREADS, 0, stream, *a);
+    return SL_LAUNCH(batch_norm, (a->count + THREADS - 1) / THREADS, THREADS, 0, stream, *a);
 }
 
 extern "C" int k_batch_norm_launch(const struct k_batch_norm *a, k_stream stream) {
-    return SL_LAUNCH(batch_norm, (a->count + THREADS - 1) / THREADS, THREADS, 0, stream, *a);
+    return a->type == K_F16    ? launch_batch<sl_half>(a, stream)
+           : a->type == K_BF16 ? launch_batch<sl_bfloat16>(a, stream)
+                               : launch_batch<float>(a, stream);
 }

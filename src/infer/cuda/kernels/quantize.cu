@@ -79,8 +79,7 @@ extern "C" int k_level_launch(const struct k_level *l, k_stream stream) {
     return SL_LAUNCH(level_op, (l->walk.count + THREADS - 1) / THREADS, THREADS, 0, stream, *l);
 }
 
-/* ---- means of levels: a warp a result. In double, where the sum of so few floats is exact in any order ----
- */
+/* ---- means of levels: a warp a result, in double ---- */
 
 SL_KERNEL void level_mean(const k_level_mean m) {
     const uint32_t result = (blockIdx.x * blockDim.x + threadIdx.x) / 32;

@@ -140,8 +140,7 @@ template <typename C> SL_DEVICE C gather(int how, C sum, uint32_t lanes, uint32_
     return all;
 }
 
-/* The result whose elements this thread has a share of: `lanes` threads share it, `step` apart in the block.
- */
+/* The result that this thread has a share of: `lanes` threads share it, `step` apart in the block. */
 template <typename C>
 SL_DEVICE void reduce_one(const k_reduce &r, uint32_t result, uint32_t lane, uint32_t lanes, uint32_t step,
                           C *room) {
