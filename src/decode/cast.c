@@ -1,6 +1,6 @@
-/* cast.c: the last step of a chain whose model wants another dtype than float. The decoders make floats, so
- * whole numbers are exact below 2^24; a value that is not the number it was in the input is a reject, never a
- * different number. */
+/* cast.c: the last step of a chain whose model wants another dtype. Tokenizers make int32; the decoders make
+ * floats, so whole numbers are exact below 2^24; a value that is not the number it was in the input is a
+ * reject, never a different number. */
 #include <math.h>
 #include <string.h>
 
@@ -9,11 +9,13 @@
 #define EXACT_LIMIT 16777216.0f /* 2^24: from here on a float no longer tells neighbours apart */
 
 bool cast_can(sl_dtype from, sl_dtype to) {
+    if (from == SL_INT32)
+        return to == SL_INT64;
     return from == SL_FLOAT && (to == SL_DOUBLE || to == SL_INT64 || to == SL_INT32 || to == SL_FLOAT16);
 }
 
 struct cast {
-    sl_dtype to;
+    sl_dtype from, to;
 };
 
 bool cast_to_half(float x, uint16_t *half) {
@@ -45,6 +47,7 @@ static sl_status cast_open(const sl_host *host, const sl_params *params, const s
     if (!cast)
         return status != SL_OK ? status : host->fail(err, SL_E_MEMORY, "cannot open a cast: out of memory");
     cast->to = (sl_dtype)to;
+    cast->from = in->dtype;
     *out = *in;
     out->dtype = cast->to;
     if (!sl_shape_nbytes(out->dtype, out->rank, out->dims, &out->max_nbytes)) {
@@ -86,6 +89,11 @@ static sl_status cast_apply(const void *state, const sl_host *host, sl_ctx *ctx,
     if (!sl_shape_count(in->tensor.rank, in->tensor.dims, &total))
         return host->reject(ctx, "bad-shape", "value has no countable shape");
     size_t count = (size_t)total;
+    if (cast->from == SL_INT32) {
+        for (size_t i = 0; i < count; i++)
+            ((int64_t *)out->tensor.data)[i] = ((const int32_t *)in->tensor.data)[i];
+        return SL_OK;
+    }
     if (cast->to == SL_DOUBLE) {
         for (size_t i = 0; i < count; i++)
             ((double *)out->tensor.data)[i] = (double)x[i];
@@ -105,7 +113,7 @@ const sl_transform cast_transform = {
     .nbytes = sizeof(sl_transform),
     .name = "cast",
     .summary = "turns floats into the dtype the model wants",
-    .shapes = "float [...] -> double, int64, int32 or float16 [...]",
+    .shapes = "float [...] -> double, int64, int32 or float16 [...]; int32 [...] -> int64 [...]",
     .params = NULL,
     .open = cast_open,
     .close = cast_close,

@@ -69,7 +69,7 @@ sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err) {
     int64_t counts[MOST_INPUTS], total = 0, first = 0;
     bool row = kind == SL_RECORD_CSV || kind == SL_RECORD_JSON,
          arrays = chain_source_spec(kind, NULL, 0, 0).kind == SL_KIND_ARRAYS;
-    if (given || !((row && inputs >= 2) || arrays) || inputs > MOST_INPUTS)
+    if (given || job->model.tokenised || !((row && inputs >= 2) || arrays) || inputs > MOST_INPUTS)
         return SL_OK;
     if (!chains && json_object_set_new(job->model.config, "inputs", chains = json_object()) != 0)
         return error_set(err, SL_E_MEMORY, "out of memory for transform.json");

@@ -34,6 +34,7 @@ struct job_model {
     struct graph *graph;
     json_t *config; /* transform.json, or what was derived */
     bool derived;
+    bool tokenised; /* derived, and its inputs are what a tokenizer gives */
     bool unbatched; /* its shapes have no batch dim: it takes one record at a time */
     bool csv_header, csv_nonfinite, csv_empty_is_nan;
     char csv_delimiter, csv_quote, csv_comment; /* 0: as usual */
@@ -165,6 +166,9 @@ sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err);
 /* derive_image.c: the chain of a picture from preprocessor_config.json or timm's pretrained_cfg, where the
  * model directory has one; into model->config. SL_E_MODEL names what it asks for that no step does. */
 sl_status derive_image(struct job_model *model, sl_error *err);
+/* derive_text.c: the same for a model of language, from its tokenizer's files, config.json and modules.json.
+ */
+sl_status derive_text(struct job_model *model, sl_error *err);
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err);
 
 /* budget.c */

@@ -140,7 +140,8 @@ static sl_status derive_config(struct job_model *model, sl_error *err) {
     model->derived = true;
     for (size_t i = 0; i < model->graph->input_count; i++)
         json_object_set_new(inputs, model->graph->values[model->graph->inputs[i]].name, json_array());
-    return derive_image(model, err);
+    sl_status st = derive_image(model, err);
+    return st == SL_OK ? derive_text(model, err) : st;
 }
 
 sl_status job_model_open(struct job_model *model, const char *path, sl_error *err) {

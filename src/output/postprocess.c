@@ -20,8 +20,9 @@ struct formatter {
     uint32_t port[MAX_RESULTS]; /* the model output each begins with */
     const char *names[MAX_RESULTS];
     sl_spec source[MAX_RESULTS];
-    json_t *config;      /* keeps the names alive */
-    struct arena memory; /* names of columns */
+    struct chain_input *inputs; /* the model's, for steps that look at one */
+    json_t *config;             /* keeps the names alive */
+    struct arena memory;        /* names of columns */
     size_t row_nbytes;
 };
 
@@ -29,7 +30,8 @@ struct format_worker {
     const struct formatter *formatter;
     struct worker_ctx *ctx;
     struct result results[MAX_RESULTS];
-    char *values; /* the chains' results, one after another */
+    const void **rows; /* of the model's inputs, for the record at hand */
+    char *values;      /* the chains' results, one after another */
     size_t values_nbytes;
 };
 
@@ -140,6 +142,26 @@ static sl_status add_results(struct formatter *f, json_t *outputs, sl_error *err
     return st;
 }
 
+/* What steps may look at: the inputs' rows, as they stand in the slot. */
+static sl_status name_inputs(struct formatter *f, sl_error *err) {
+    size_t count = f->plan->input_count;
+    f->inputs = arena_alloc(&f->memory, count + 1, sizeof *f->inputs);
+    if (!f->inputs)
+        return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
+    for (size_t i = 0; i < count; i++) {
+        const struct plan_port *port = &f->plan->inputs[i];
+        const sl_tensor *t = &f->plan->values[port->value].tensor;
+        sl_spec *spec = &f->inputs[i].spec;
+        f->inputs[i].name = port->name;
+        *spec = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = t->dtype, .max_nbytes = port->row_nbytes};
+        for (int d = port->whole ? 0 : 1; d < t->rank; d++)
+            spec->dims[spec->rank++] = t->dims[d];
+    }
+    f->options.inputs = f->inputs;
+    f->options.input_count = count;
+    return SL_OK;
+}
+
 /* Results as they will be, without data. */
 static void describe_results(const struct formatter *f, struct result *results) {
     for (size_t i = 0; i < f->count; i++) {
@@ -177,9 +199,13 @@ sl_status formatter_open(struct formatter **out, const json_t *outputs, const st
     f->config = json_incref((json_t *)(uintptr_t)outputs);
     f->ops = format_by_accept(accept ? accept : "text/csv");
     sl_status st =
-        f->ops ? add_results(f, f->config, err)
+        f->ops ? SL_OK
                : error_set(err, SL_E_USAGE, "unknown accept '%s': known are text/csv, application/jsonlines",
                            text_quote(accept));
+    if (st == SL_OK)
+        st = name_inputs(f, err);
+    if (st == SL_OK)
+        st = add_results(f, f->config, err);
     if (st == SL_OK)
         st = check_results(f, err);
     if (st != SL_OK) {
@@ -240,8 +266,9 @@ sl_status format_worker_open(struct format_worker **out, const struct formatter 
     w->formatter = f;
     w->values_nbytes = values_nbytes(f);
     w->values = mem_map(w->values_nbytes);
-    sl_status st = w->values ? worker_ctx_open(&w->ctx, f->chains, f->count, &f->options, err)
-                             : error_set(err, SL_E_MEMORY, "out of memory for a format worker");
+    w->rows = mem_alloc(f->plan->input_count + 1, sizeof *w->rows);
+    sl_status st = w->values && w->rows ? worker_ctx_open(&w->ctx, f->chains, f->count, &f->options, err)
+                                        : error_set(err, SL_E_MEMORY, "out of memory for a format worker");
     if (st != SL_OK) {
         format_worker_close(w);
         return st;
@@ -262,6 +289,7 @@ void format_worker_close(struct format_worker *w) {
     if (w->ctx)
         worker_ctx_close(w->ctx);
     mem_unmap(w->values, w->values_nbytes);
+    mem_free(w->rows);
     mem_free(w);
 }
 
@@ -269,6 +297,10 @@ void format_worker_close(struct format_worker *w) {
 static bool run_chains(struct format_worker *w, const struct slot *slot, uint32_t row,
                        struct chain_reject *reject) {
     const struct formatter *f = w->formatter;
+    for (size_t i = 0; i < f->plan->input_count; i++)
+        w->rows[i] = (const char *)slot->input + f->plan->values[f->plan->inputs[i].value].offset +
+                     row * f->plan->inputs[i].row_nbytes;
+    chain_set_inputs(w->ctx, w->rows);
     for (size_t i = 0; i < f->count; i++) {
         const struct plan_port *port = &f->plan->outputs[f->port[i]];
         const sl_spec *spec = &f->source[i];

@@ -18,7 +18,9 @@ static const char *const parts[] = {"input_ids", "attention_mask", "token_type_i
 struct tokenize {
     struct text_tokenizer *t;
     enum text_strategy strategy;
-    size_t length, max_nbytes;
+    size_t length; /* of the rows */
+    size_t most;   /* tokens of a text, or of two; the rest is padding */
+    size_t max_nbytes;
     bool pair; /* the source always brings two */
 };
 
@@ -63,14 +65,12 @@ static sl_status read_sides(const sl_host *host, const sl_params *params, struct
 /* The sequence's length: what transform.json says, what the model takes, what the file was saved with. */
 static sl_status read_lengths(const sl_host *host, const sl_params *params, struct tokenize *state,
                               sl_error *err) {
-    int64_t length = 0, max_bytes = MAX_BYTES, pad_id = state->t->pad_id, pad_type = state->t->pad_type;
+    int64_t fixed = 0, length, max_bytes = MAX_BYTES, pad_id = state->t->pad_id,
+            pad_type = state->t->pad_type;
     sl_spec target;
     if (host->target(params, &target) && target.rank >= 1 && target.dims[target.rank - 1] > 0)
-        length = target.dims[target.rank - 1];
-    else if (state->t->max_length > 0)
-        length = state->t->max_length;
-    else
-        length = USUAL_LENGTH;
+        fixed = target.dims[target.rank - 1];
+    length = fixed ? fixed : state->t->max_length > 0 ? state->t->max_length : USUAL_LENGTH;
     sl_status status = host->param_int(params, "max_length", &length, err);
     if (status == SL_OK)
         status = host->param_int(params, "max_bytes", &max_bytes, err);
@@ -80,21 +80,22 @@ static sl_status read_lengths(const sl_host *host, const sl_params *params, stru
         status = host->param_int(params, "pad_type_id", &pad_type, err);
     if (status != SL_OK)
         return status;
-    if (length < 1 || length > MOST_LENGTH || max_bytes < 1 || max_bytes > MOST_BYTES || pad_id < 0 ||
-        pad_id > INT32_MAX || pad_type < 0 || pad_type > INT32_MAX)
+    if (length < 1 || length > MOST_LENGTH || fixed > MOST_LENGTH || max_bytes < 1 ||
+        max_bytes > MOST_BYTES || pad_id < 0 || pad_id > INT32_MAX || pad_type < 0 || pad_type > INT32_MAX)
         return host->fail(err, SL_E_MODEL,
                           "cannot tokenize: expected a 'max_length' of 1 to %d, 'max_bytes' of 1 to %d, and "
                           "'pad_id' and 'pad_type_id' of 0 or more",
                           MOST_LENGTH, MOST_BYTES);
-    state->length = (size_t)length;
+    state->length = (size_t)(fixed ? fixed : length);
+    state->most = fixed && fixed < length ? (size_t)fixed : (size_t)length;
     state->max_nbytes = (size_t)max_bytes;
     state->t->pad_id = (int32_t)pad_id;
     state->t->pad_type = (int32_t)pad_type;
     size_t specials = state->pair ? state->t->pair.specials : state->t->single.specials;
-    if (specials > state->length)
+    if (specials > state->most)
         return host->fail(err, SL_E_MODEL,
                           "cannot tokenize: 'max_length' is %zu, the special tokens alone are %zu",
-                          state->length, specials);
+                          state->most, specials);
     return SL_OK;
 }
 
@@ -281,13 +282,15 @@ static sl_status tokenize_apply(const void *state, const sl_host *host, sl_ctx *
     if (status != SL_OK)
         return status;
     size_t specials = count == 2 ? t->pair.specials : t->single.specials;
-    if (specials > tokenize->length)
+    if (specials > tokenize->most)
         return host->reject(ctx, "text-too-long",
                             "the special tokens of two texts do not fit \"max_length\"");
-    size_t most = tokenize->length - specials;
+    size_t most = tokenize->most - specials;
     struct text_ids ids[2] = {{.ids = (int32_t *)(void *)memory, .cap = most},
                               {.ids = (int32_t *)(void *)(memory + row), .cap = most}};
     text_room_lay(&run.room, t, tokenize->max_nbytes, memory + 2 * row);
+    /* Of two long texts the longer one gets the odd token. */
+    run.count_all = count == 2 && tokenize->strategy == TRUNCATE_LONGEST;
     for (size_t i = 0; i < count; i++)
         if ((status = encode(tokenize, host, ctx, &run, &text[i], &ids[i])) != SL_OK)
             return status;
@@ -297,7 +300,7 @@ static sl_status tokenize_apply(const void *state, const sl_host *host, sl_ctx *
             ctx, "text-too-long",
             "more than the %zu tokens that \"max_length\" allows, and \"truncation\" cannot cut "
             "them",
-            tokenize->length);
+            tokenize->most);
     put_rows(tokenize, count == 2, ids, kept, out->tensor.data);
     return SL_OK;
 }
@@ -305,7 +308,8 @@ static sl_status tokenize_apply(const void *state, const sl_host *host, sl_ctx *
 static const sl_param_doc docs[] = {
     {"tokenizer", "file in the model directory",
      "\"tokenizer.json\", else \"vocab.txt\", else \"vocab.json\"", "also the value itself"},
-    {"max_length", "integer", "the model's, else the file's, else 512", "tokens; shorter texts are padded"},
+    {"max_length", "integer", "the model's, else the file's, else 512",
+     "tokens; shorter texts are padded, to the model's own length where it has one"},
     {"truncation", "\"longest_first\", \"only_first\", \"only_second\", \"none\"", "the file's",
      "which of two texts is cut; with none a longer one is a reject"},
     {"truncation_side", "\"right\" or \"left\"", "the file's", "which end is cut off"},

@@ -195,7 +195,8 @@ struct text_run {
     const struct text_tokenizer *t;
     struct text_room room;
     struct text_ids *out;
-    bool done; /* the rest of the text does not matter */
+    bool count_all; /* how many there would be matters, past the room */
+    bool done;      /* the rest of the text does not matter */
     bool overflow;
 };
 
@@ -205,6 +206,8 @@ static inline void text_put(struct text_run *run, int32_t id) {
         out->ids[out->count++] = id;
     else if (run->t->truncate_left && out->cap)
         out->ids[out->count++ % out->cap] = id;
+    else if (run->count_all)
+        out->count++;
     else
         run->done = true, out->count = out->cap + 1;
 }
