@@ -232,7 +232,10 @@ const struct option_def option_table[] = {
     {"compression-type", 0, "None|Gzip|Zstd|Bzip2|Xz|Lz4", "by content", JOB, "how the input is compressed",
      "One layer, several members of it; bytes behind the last one are damage.", set_text,
      AT(job.compression_type), false},
-    {"accept", 0, "TYPE", "text/csv", JOB, "what the output is: text/csv, application/jsonlines", NULL,
+    {"accept", 0, "TYPE", "text/csv", JOB, "what the output is: text/csv, application/jsonlines, ...",
+     "Also application/json, an array of records, and application/x-npy, the rows of the only result; a "
+     "rejected row of "
+     "it is NaN, of integers 0.",
      set_text, AT(job.accept), false},
     {"csv-header", 0, NULL, NULL, JOB, "the first row of every CSV input names the columns",
      "Without it, and without \"csv\": {\"header\": true} in transform.json, the first row is a record.",

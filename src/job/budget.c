@@ -54,6 +54,7 @@ void job_output_options(const struct job *job, struct output_options *options) {
         (struct output_options){.dir = job->options->output,
                                 .shards = job->output_shards,
                                 .shard_count = job->shards.count,
+                                .frame = formatter_frame(job->formatter),
                                 .overwrite = job->options->overwrite,
                                 .checkpoint_ns = (uint64_t)(job->options->checkpoint_seconds * 1e9),
                                 .open_max = in_flight < job->shards.count ? in_flight : job->shards.count};

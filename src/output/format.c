@@ -8,7 +8,7 @@
 
 #include "support/number.h"
 
-const struct format_ops *const format_table[] = {&format_csv, &format_jsonl, NULL};
+const struct format_ops *const format_table[] = {&format_csv, &format_jsonl, &format_json, &format_npy, NULL};
 
 const struct format_ops *format_by_accept(const char *accept) {
     size_t n = strcspn(accept, "; ");

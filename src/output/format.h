@@ -3,6 +3,7 @@
 #define OUTPUT_FORMAT_H
 
 #include "feed/slot.h"
+#include "output/output.h"
 #include "sluice/transform.h"
 #include "support/buf.h"
 
@@ -21,10 +22,15 @@ struct format_ops {
     /* Appends one line to a fixed buf of line_nbytes. What does not fit all the same leaves it `failed`. */
     void (*line)(struct buf *out, const struct result *results, size_t count);
     /* The placeholder of a rejected row; always fits. */
-    void (*reject)(struct buf *out, const struct row_reject *reject);
+    void (*reject)(struct buf *out, const struct row_reject *reject, const struct result *results,
+                   size_t count);
+    /* Whether such results can be written; NULL: any. SL_E_MODEL. */
+    sl_status (*check)(const struct result *results, size_t count, sl_error *err);
+    /* What stands around the lines; NULL: nothing. */
+    void (*frame)(struct output_frame *frame, const struct result *results);
 };
 
-extern const struct format_ops format_csv, format_jsonl;
+extern const struct format_ops format_csv, format_json, format_jsonl, format_npy;
 extern const struct format_ops *const format_table[];
 
 /* By --accept, parameters after ';' ignored; NULL when nobody writes it. */

@@ -90,7 +90,10 @@ static void line(struct buf *out, const struct result *results, size_t count) {
     buf_putc(out, '\n');
 }
 
-static void reject(struct buf *out, const struct row_reject *why) {
+static void reject(struct buf *out, const struct row_reject *why, const struct result *results,
+                   size_t count) {
+    (void)results;
+    (void)count;
     (void)why;
     buf_append(out, placeholder, sizeof placeholder - 1);
 }

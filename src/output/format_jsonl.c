@@ -158,7 +158,10 @@ static void put_error(struct buf *out, const char *text) {
 }
 
 /* The reason; its code where the reason is too long when escaped (rejects.jsonl has it whole). */
-static void reject(struct buf *out, const struct row_reject *why) {
+static void reject(struct buf *out, const struct row_reject *why, const struct result *results,
+                   size_t count) {
+    (void)results;
+    (void)count;
     _Static_assert(PLACEHOLDER_NBYTES <= LINE_LEAST, "a code always fits");
     put_error(out, why->reason);
     if (!out->failed)
@@ -168,7 +171,27 @@ static void reject(struct buf *out, const struct row_reject *why) {
 }
 
 static const char *const accepts[] = {"application/jsonlines", "application/jsonl", "application/x-ndjson",
-                                      "application/json", NULL};
+                                      NULL};
 
 const struct format_ops format_jsonl = {
     .name = "jsonlines", .accepts = accepts, .line_nbytes = line_nbytes, .line = line, .reject = reject};
+
+/* ---- the same as one document: an array, still a record a line
+ * -------------------------------------------------------------------------------------------------- */
+
+static void frame(struct output_frame *f, const struct result *results) {
+    (void)results;
+    f->begin[0] = '[';
+    f->begin_nbytes = 1;
+    f->between = ",";
+    f->end = "]\n";
+}
+
+static const char *const json_accepts[] = {"application/json", NULL};
+
+const struct format_ops format_json = {.name = "json",
+                                       .accepts = json_accepts,
+                                       .frame = frame,
+                                       .line_nbytes = line_nbytes,
+                                       .line = line,
+                                       .reject = reject};

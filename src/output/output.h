@@ -17,15 +17,26 @@
 /* ---- lines
  * ---------------------------------------------------------------------------------------------------- */
 
+/* What stands around the lines of an output, and where its number of records is to be written at its end. */
+#define OUTPUT_FRAME_NBYTES 320u /* the longest npy header */
+struct output_frame {
+    char begin[OUTPUT_FRAME_NBYTES];
+    size_t begin_nbytes;
+    const char *between, *end; /* in front of every record but the first; behind the last. NULL: nothing */
+    size_t count_at, count_nbytes; /* in `begin`, blanks in front; 0 bytes: nowhere */
+};
+
 struct formatter; /* read-only after open; shared by all workers */
 
 /* `outputs` is transform.json's "outputs" (NULL: every model output as it is). `accept`: "text/csv",
- * "application/jsonlines" or NULL (text/csv). SL_E_MODEL: an output the model does not have, a chain that
- * does not fit; SL_E_USAGE: an accept nobody writes. */
+ * "application/jsonlines", "application/json", "application/x-npy" or NULL (text/csv). SL_E_MODEL: an output
+ * the model does not have, a chain that does not fit; SL_E_USAGE: an accept nobody writes. */
 sl_status formatter_open(struct formatter **formatter, const json_t *outputs, const struct plan *plan,
                          const char *accept, const struct chain_options *options, sl_error *err);
 void formatter_close(struct formatter *formatter);
 size_t formatter_row_nbytes(const struct formatter *formatter); /* the longest line, '\n' included */
+/* Valid as long as the formatter. */
+const struct output_frame *formatter_frame(const struct formatter *formatter);
 const char *formatter_content_type(const struct formatter *formatter);
 size_t formatter_worker_nbytes(const struct formatter *formatter);
 void formatter_print(const struct formatter *formatter, struct buf *out); /* the chains, for plan */
@@ -59,9 +70,10 @@ struct output_options {
     size_t shard_count;
     const struct output_fact *facts; /* the fingerprint */
     size_t fact_count;
-    bool overwrite;         /* begin anew whatever is there */
-    uint64_t checkpoint_ns; /* at most this long between checkpoints of a shard (5 s; tests less) */
-    size_t open_max;        /* part files open at once: shards in flight */
+    const struct output_frame *frame; /* NULL: lines and nothing else; the caller's */
+    bool overwrite;                   /* begin anew whatever is there */
+    uint64_t checkpoint_ns;           /* at most this long between checkpoints of a shard (5 s; tests less) */
+    size_t open_max;                  /* part files open at once: shards in flight */
 };
 
 enum shard_state { SHARD_NEW, SHARD_PARTIAL, SHARD_DONE, SHARD_BROKEN };

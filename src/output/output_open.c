@@ -64,6 +64,7 @@ static sl_status open_parts(struct output *o, size_t count, sl_error *err) {
 static sl_status open_memory(struct output *o, const struct output_options *options, sl_error *err) {
     o->shards = options->shards;
     o->shard_count = options->shard_count;
+    o->frame = options->frame;
     o->dir = mem_strdup(options->dir);
     o->entry = mem_alloc(1, sizeof *o->entry);
     o->entries = mem_alloc(o->shard_count, sizeof *o->entries);

@@ -1,6 +1,7 @@
 /* part.c: the files a shard's lines and rejects go to until it is finished. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "output/writer.h"
@@ -106,6 +107,25 @@ sl_status part_put_lines(struct output *o, struct part *part, const void *data, 
     hash_add(part->hash, data, nbytes);
     part->out_nbytes += nbytes;
     return put(o, part->shard, PLACE_LINES, part->fd, data, nbytes, err);
+}
+
+sl_status part_put_count(struct output *o, struct part *part, sl_error *err) {
+    char text[32];
+    const struct output_frame *f = o->frame;
+    int n = snprintf(text, sizeof text, "%*llu", (int)f->count_nbytes, (unsigned long long)part->records);
+    if (n != (int)f->count_nbytes)
+        return error_set(err, SL_E_INTERNAL, "no room for the number of records of '%s'",
+                         o->shards[part->shard].name);
+    part->dirty = true;
+    errno = EIO; /* a short write: not of so few bytes */
+    if (pwrite(part->fd, text, f->count_nbytes, (off_t)f->count_at) != (ssize_t)f->count_nbytes) {
+        char path[PATH_NBYTES];
+        int errnum = errno;
+        output_path(o, part->shard, PLACE_LINES, path);
+        errno = errnum;
+        return output_failed(o, "write", path, err);
+    }
+    return rehash(o, part, err);
 }
 
 sl_status part_put_rejects(struct output *o, struct part *part, sl_error *err) {

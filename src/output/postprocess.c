@@ -24,6 +24,7 @@ struct formatter {
     json_t *config;             /* keeps the names alive */
     struct arena memory;        /* names of columns */
     size_t row_nbytes;
+    struct output_frame frame;
 };
 
 struct format_worker {
@@ -199,21 +200,27 @@ sl_status formatter_open(struct formatter **out, const json_t *outputs, const st
     f->config = json_incref((json_t *)(uintptr_t)outputs);
     f->ops = format_by_accept(accept ? accept : "text/csv");
     sl_status st =
-        f->ops ? SL_OK
-               : error_set(err, SL_E_USAGE, "unknown accept '%s': known are text/csv, application/jsonlines",
-                           text_quote(accept));
+        f->ops
+            ? SL_OK
+            : error_set(err, SL_E_USAGE,
+                        "unknown accept '%s': known are text/csv, application/jsonlines, application/json, "
+                        "application/x-npy",
+                        text_quote(accept));
+    struct result results[MAX_RESULTS];
     if (st == SL_OK)
         st = name_inputs(f, err);
     if (st == SL_OK)
         st = add_results(f, f->config, err);
     if (st == SL_OK)
-        st = check_results(f, err);
+        describe_results(f, results);
+    if (st == SL_OK)
+        st = f->ops->check ? f->ops->check(results, f->count, err) : check_results(f, err);
     if (st != SL_OK) {
         formatter_close(f);
         return st;
     }
-    struct result results[MAX_RESULTS];
-    describe_results(f, results);
+    if (f->ops->frame)
+        f->ops->frame(&f->frame, results);
     f->row_nbytes = f->ops->line_nbytes(results, f->count);
     *out = f;
     return SL_OK;
@@ -231,6 +238,10 @@ void formatter_close(struct formatter *f) {
 
 size_t formatter_row_nbytes(const struct formatter *f) {
     return f->row_nbytes;
+}
+
+const struct output_frame *formatter_frame(const struct formatter *f) {
+    return f->ops->frame ? &f->frame : NULL;
 }
 
 const char *formatter_content_type(const struct formatter *f) {
@@ -345,7 +356,7 @@ static void format_row(struct format_worker *w, struct slot *slot, uint32_t row,
             reject_row(slot, row, why.code, why.reason);
         }
     }
-    ops->reject(line, &slot->rejects[row]);
+    ops->reject(line, &slot->rejects[row], w->results, w->formatter->count);
 }
 
 void format_rows(struct format_worker *w, struct slot *slot, uint32_t row, uint32_t count) {

@@ -48,6 +48,27 @@ static sl_status write_line(struct output *o, struct part *part, const char *tex
     return SL_OK;
 }
 
+/* What stands in front of a record. */
+static sl_status write_before(struct output *o, struct part *part, uint64_t record, sl_error *err) {
+    const struct output_frame *f = o->frame;
+    if (!f)
+        return SL_OK;
+    if (record == 0)
+        return write_line(o, part, f->begin, f->begin_nbytes, err);
+    return f->between ? write_line(o, part, f->between, strlen(f->between), err) : SL_OK;
+}
+
+/* What stands behind the last one. */
+static sl_status write_end(struct output *o, struct part *part, sl_error *err) {
+    const struct output_frame *f = o->frame;
+    sl_status st = part->records == 0 ? write_before(o, part, 0, err) : SL_OK;
+    if (st == SL_OK && f->end)
+        st = write_line(o, part, f->end, strlen(f->end), err);
+    if (st == SL_OK)
+        st = flush_stage(o, part, err);
+    return st == SL_OK && f->count_nbytes ? part_put_count(o, part, err) : st;
+}
+
 static sl_status write_reject(struct output *o, struct part *part, const struct slot *slot, uint32_t row,
                               uint64_t record, sl_error *err) {
     if (o->rejects.cap - o->rejects.size < REJECT_NBYTES) {
@@ -88,7 +109,9 @@ static sl_status write_rows(struct output *o, const struct slot *slot, const str
     for (uint32_t i = 0; st == SL_OK && i < span->count; i++) {
         uint32_t row = span->row + i;
         const struct row *r = &slot->rows[row];
-        st = write_line(o, part, slot->text + (size_t)row * slot->text_row_nbytes, r->text_nbytes, err);
+        st = write_before(o, part, span->first_record + i, err);
+        if (st == SL_OK)
+            st = write_line(o, part, slot->text + (size_t)row * slot->text_row_nbytes, r->text_nbytes, err);
         if (st == SL_OK && r->state == ROW_REJECTED) {
             st = write_reject(o, part, slot, row, span->first_record + i, err);
             rejected++;
@@ -112,6 +135,12 @@ static sl_status end_shard(struct output *o, const struct span *span, sl_error *
         return error_set(err, SL_E_INTERNAL,
                          "the counts of '%s' do not add up: %" PRIu64 " records written, %" PRIu64 " read",
                          text_quote(o->shards[span->shard].name), part->records, span->first_record);
+    if (o->frame) {
+        uint64_t before = part->out_nbytes;
+        if ((st = write_end(o, part, err)) != SL_OK)
+            return st;
+        count_rows(o, part, 0, 0, part->out_nbytes - before);
+    }
     return commit_later(o, part, err);
 }
 

@@ -50,6 +50,7 @@ struct output {
     uint32_t *by_name;         /* shards sorted by name; only while opening */
     struct output_fact *facts; /* own copies */
     size_t fact_count;
+    const struct output_frame *frame; /* the caller's, or NULL */
     uint64_t checkpoint_ns, checkpointed_ns;
     struct journal *journal;
     struct shard_entry *entries;
@@ -94,6 +95,9 @@ sl_status part_open(struct output *o, uint32_t shard, struct part **part, sl_err
 /* Appends what is staged to the part's files. */
 sl_status part_put_lines(struct output *o, struct part *part, const void *data, size_t nbytes, sl_error *err);
 sl_status part_put_rejects(struct output *o, struct part *part, sl_error *err);
+/* Writes the number of records where the frame has room for it; the hash goes over all of it again. Uses the
+ * stage. */
+sl_status part_put_count(struct output *o, struct part *part, sl_error *err);
 void part_close(struct output *o, struct part *part);
 /* Forgets what was written of a shard that broke. */
 sl_status part_abandon(struct output *o, uint32_t shard, sl_error *err);

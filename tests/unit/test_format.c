@@ -130,6 +130,44 @@ START_TEST(every_output_as_it_is) {
 }
 END_TEST
 
+START_TEST(rows_of_npy) {
+    float *x = add_floats("x", 2);
+    x[0] = 1;
+    x[1] = -2.5f;
+    rig.rows[1].state = ROW_REJECTED;
+    open_ok(NULL, "application/x-npy");
+    format_rows(rig.worker, &rig.slot, 0, 2);
+    ck_assert(rig.rows[0].text_nbytes == 8 && rig.rows[1].text_nbytes == 8);
+    ck_assert(!memcmp(rig.slot.text, x, 8));
+    float rejected[2];
+    memcpy(rejected, rig.slot.text + rig.slot.text_row_nbytes, 8);
+    ck_assert(isnan(rejected[0]) && isnan(rejected[1]));
+    const struct output_frame *frame = formatter_frame(rig.formatter);
+    static const char literal[] =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (                   0, 2,), }";
+    ck_assert(frame->begin_nbytes == 128 && frame->begin[127] == '\n' && !frame->between && !frame->end);
+    ck_assert(!memcmp(frame->begin, "\x93NUMPY\x01\0\x76\0", 10));
+    ck_assert(!memcmp(frame->begin + 10, literal, sizeof literal - 1));
+    for (size_t i = 10 + sizeof literal - 1; i < 127; i++)
+        ck_assert_int_eq(frame->begin[i], ' ');
+    ck_assert(frame->count_nbytes == 20 &&
+              !memcmp(frame->begin + frame->count_at, "                   0,", 21));
+    close_again();
+    rig.rows[1].state = ROW_GOOD;
+    add_floats("more", 1);
+    ck_assert_int_eq(open_with(NULL, "application/x-npy"), SL_E_MODEL);
+    ck_assert_msg(strstr(rig.err.text, "choose one"), "%s", rig.err.text);
+    open_ok(NULL, "application/json");
+    frame = formatter_frame(rig.formatter);
+    ck_assert(frame->begin_nbytes == 1 && frame->begin[0] == '[' && !strcmp(frame->between, ",") &&
+              !strcmp(frame->end, "]\n"));
+    ck_assert_str_eq(line(0), "{\"x\": [1, -2.5], \"more\": 0}\n");
+    close_again();
+    open_ok(NULL, "text/csv");
+    ck_assert_ptr_null(formatter_frame(rig.formatter));
+}
+END_TEST
+
 START_TEST(one_result_through_a_chain) {
     float *x = add_floats("logits", 3);
     memcpy(x, (float[]){0, 0, 0, 1e30f, 0, -1e30f}, 6 * sizeof *x);
@@ -559,6 +597,7 @@ int main(void) {
     TCase *c = tcase_create("format");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, every_output_as_it_is);
+    tcase_add_test(c, rows_of_npy);
     tcase_add_test(c, one_result_through_a_chain);
     tcase_add_test(c, ranked_without_labels);
     tcase_add_test(c, several_results_in_their_order);
