@@ -323,6 +323,32 @@ START_TEST(a_known_loop_is_unrolled) {
 }
 END_TEST
 
+/* What goes into an iteration is still there when the other values of it are made. */
+START_TEST(carried_values_change_places) {
+    const float p[] = {1, 2}, q[] = {10, 20};
+    for (int64_t count = 0; count < 4; count++) {
+        struct model m, b = inner();
+        model_begin(&m);
+        model_input(&m, "p", SL_FLOAT, "2");
+        model_input(&m, "q", SL_FLOAT, "2");
+        model_input(&m, "count", SL_INT64, "");
+        model_input(&b, "i", SL_INT64, "");
+        model_input(&b, "c", SL_BOOL, "");
+        model_input(&b, "a", SL_FLOAT, "2");
+        model_input(&b, "b", SL_FLOAT, "2");
+        model_output(&b, "c", SL_BOOL, "");
+        model_output(&b, "b", SL_FLOAT, "2");
+        model_output(&b, "a", SL_FLOAT, "2");
+        model_node(&m, "Loop", "count,,p,q", "y,z");
+        model_attr_graph(&m, "body", &b);
+        model_output(&m, "y", SL_FLOAT, "2");
+        model_output(&m, "z", SL_FLOAT, "2");
+        gives(&m, (const void *[]){p, q, &count}, (const size_t[]){1, 1},
+              &(struct wanted){{count % 2 ? q : p, count % 2 ? p : q}, {2, 2}});
+    }
+}
+END_TEST
+
 /* Rows that are known only when it has run. */
 START_TEST(a_loop_may_end_early) {
     static const int64_t most = 20;
@@ -605,6 +631,7 @@ int main(void) {
     tcase_add_test(t, a_loop_counts);
     tcase_add_test(t, a_while_loop_is_counted);
     tcase_add_test(t, a_known_loop_is_unrolled);
+    tcase_add_test(t, carried_values_change_places);
     tcase_add_test(t, a_loop_may_end_early);
     tcase_add_test(t, iterations_may_differ);
     tcase_add_test(t, nested_loops_are_not_followed_for_ever);
