@@ -139,6 +139,20 @@ START_TEST(resizes) {
 }
 END_TEST
 
+START_TEST(grids) {
+    static const char *const modes[] = {"linear", "nearest", "cubic"};
+    static const char *const paddings[] = {"zeros", "border", "reflection"};
+    char attrs[80];
+    for (int i = 0; i < 18; i++) {
+        snprintf(attrs, sizeof attrs, "mode='%s' padding_mode='%s' align_corners=%d", modes[i % 3],
+                 paddings[i / 3 % 3], i / 9);
+        step_text("GridSample", attrs, "f:2,3,5,6 f:2,4,7,2");
+        step_text("GridSample", attrs, "f:1,2,4,5,3 f:1,2,3,4,3");
+    }
+    step_text("GridSample", "", "f:1,2,9 f:1,5,1");
+}
+END_TEST
+
 START_TEST(recurrent) {
     step_text("LSTM", "hidden_size=6 #out=3", "f:5,3,4 cf:1,24,4 cf:1,24,6 cf:1,48");
     step_text("LSTM", "hidden_size=5 direction='bidirectional' #out=3 #rows layout=1",
@@ -262,6 +276,7 @@ int main(void) {
     tcase_add_test(t, places);
     tcase_add_test(t, pools);
     tcase_add_test(t, resizes);
+    tcase_add_test(t, grids);
     tcase_add_test(t, recurrent);
     tcase_add_test(t, levels);
     tcase_add_test(t, features);

@@ -1,5 +1,6 @@
-/* cuda_images.c: who looks at windows of images: pools, Resize and Upsample, LRN. */
+/* cuda_images.c: who looks at windows of images: pools, Resize and Upsample, GridSample, LRN. */
 #include "infer/cuda/cuda_bound.h"
+#include "ops/grid_sample.h"
 #include "ops/resize.h"
 #include "ops/rules.h"
 #include "ops/window.h"
@@ -8,6 +9,7 @@ BOUND_LAUNCH(pool)
 BOUND_LAUNCH(level_pool)
 BOUND_LAUNCH(resize)
 BOUND_LAUNCH(lrn)
+BOUND_LAUNCH(grid)
 
 #define AT(type, field) offsetof(struct type, field)
 
@@ -95,6 +97,38 @@ static bool match_lrn(struct cuda_match *m, int detail) {
     return bound_in(m, b, AT(k_lrn, x), 0, 0) && bound_out(m, b, AT(k_lrn, y), 0, 0);
 }
 
+static bool match_grid(struct cuda_match *m, int detail) {
+    static const enum k_grid_mode modes[] = {
+        [GRID_LINEAR] = K_GRID_LINEAR, [GRID_NEAREST] = K_GRID_NEAREST, [GRID_CUBIC] = K_GRID_CUBIC};
+    static const enum k_grid_padding paddings[] = {
+        [GRID_ZEROS] = K_GRID_ZEROS, [GRID_BORDER] = K_GRID_BORDER, [GRID_REFLECTION] = K_GRID_REFLECTION};
+    const sl_tensor *x = m->call.in[0], *grid = m->call.in[1];
+    struct grid_sampling s;
+    (void)detail;
+    if (grid_read(&m->call, &s, NULL) != SL_OK)
+        return bound_refuse(m, "its attributes");
+    if (!few_elements(m))
+        return false;
+    struct k_grid g = {.type = bound_in_type(m, 0),
+                       .grid_type = bound_in_type(m, 1),
+                       .mode = modes[s.mode],
+                       .padding = paddings[s.padding],
+                       .corners = s.corners,
+                       .dims = s.dims,
+                       .channels = (int32_t)x->dims[1],
+                       .total = (uint32_t)(rule_count(grid) / s.dims),
+                       .positions = k_divide_by((uint32_t)rule_product(grid, 1, grid->rank - 1))};
+    if (g.type != K_F32 && g.type != K_F16 && g.type != K_BF16)
+        return bound_refuse(m, "dtype '%s'", sl_dtype_name(x->dtype));
+    if (bound_out_type(m, 0) != g.type || g.grid_type == K_F64)
+        return bound_refuse(m, "inputs of different dtypes");
+    for (int d = 0; d < 3; d++)
+        g.in[d] = d < 3 - s.dims ? 1 : (int32_t)x->dims[d - 1 + s.dims];
+    struct cuda_bound *b = bound_add(m, launch_grid, &g, sizeof g);
+    return bound_in(m, b, AT(k_grid, x), 0, 0) && bound_in(m, b, AT(k_grid, grid), 1, 0) &&
+           bound_out(m, b, AT(k_grid, y), 0, 0);
+}
+
 /* ---- Resize ---- */
 
 static bool is_touched(const struct resize_axis *axis) {
@@ -170,6 +204,8 @@ const struct bound_operator bound_images[] = {
     {"", "AveragePool", match_pool, K_POOL_AVERAGE, true},
     {"", "LpPool", match_pool, K_POOL_LP, true},
     {"com.microsoft", "QLinearAveragePool", match_level_pool, K_POOL_AVERAGE, true},
+    {"", "GridSample", match_grid, 0, false},
+    {"com.microsoft", "GridSample", match_grid, 0, false},
     {"", "LRN", match_lrn, 0, false},
     {"", "Resize", match_resize, 0, true},
     {"", "Upsample", match_resize, 0, true},

@@ -1,5 +1,5 @@
-/* k_pool.h: kernels that look at windows of images: pool.cu, resize.cu, lrn.cu. Always three spatial dims,
- * the missing ones 1 in front. */
+/* k_pool.h: kernels that look at windows of images: pool.cu, resize.cu, grid.cu, lrn.cu. Always three spatial
+ * dims, the missing ones 1 in front. */
 #ifndef INFER_CUDA_K_POOL_H
 #define INFER_CUDA_K_POOL_H
 
@@ -53,6 +53,23 @@ struct k_resize {
     float outside;
 };
 int k_resize_launch(const struct k_resize *args, k_stream stream);
+
+/* GridSample: y [n, channels, positions] = x [n, channels, in...] where grid [n, positions, dims] says, its
+ * first number the last axis, from -1 to 1. */
+enum k_grid_mode { K_GRID_LINEAR, K_GRID_NEAREST, K_GRID_CUBIC };
+enum k_grid_padding { K_GRID_ZEROS, K_GRID_BORDER, K_GRID_REFLECTION };
+struct k_grid {
+    const void *x, *grid;
+    void *y;
+    enum k_type type, grid_type; /* of x and y; of the grid */
+    enum k_grid_mode mode;
+    enum k_grid_padding padding;
+    bool corners;
+    int32_t dims, channels, in[3]; /* of [d, h, w], the missing ones 1 in front */
+    uint32_t total;                /* n * positions */
+    struct k_divide positions;
+};
+int k_grid_launch(const struct k_grid *args, k_stream stream);
 
 /* y = x / (bias + alpha / size * sum of squares of the `size` channels around) ^ beta */
 struct k_lrn {
