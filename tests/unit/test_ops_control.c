@@ -595,6 +595,74 @@ START_TEST(wrong_scans_are_refused) {
 }
 END_TEST
 
+/* "chosen": an If of `go`. */
+static void put_branches(struct model *m) {
+    struct model yes = inner(), no = inner();
+    model_node(&yes, "Neg", "x", "out");
+    model_output(&yes, "out", SL_FLOAT, "2");
+    model_node(&no, "Add", "x,w", "out");
+    model_output(&no, "out", SL_FLOAT, "2");
+    model_node(m, "If", "go", "chosen");
+    model_attr_graph(m, "then_branch", &yes);
+    model_attr_graph(m, "else_branch", &no);
+}
+
+static sl_status load_and_plan(const char *path) {
+    struct graph *graph = NULL;
+    struct plan *plan = NULL;
+    struct reference *reference = NULL;
+    struct plan_options options = {.free_rows = true};
+    sl_error err = {0};
+    sl_status st = graph_load(&graph, path, &err);
+    if (st == SL_OK)
+        st = plan_make(&plan, graph, &options, &err);
+    if (st == SL_OK)
+        st = reference_open(&reference, plan, &err);
+    if (st == SL_OK)
+        reference_close(reference);
+    if (plan)
+        plan_close(plan);
+    if (graph)
+        graph_close(graph);
+    return st;
+}
+
+/* Whichever allocation fails: nothing crashes and nothing stays behind (as the sanitizer's build sees). */
+START_TEST(memory_may_run_out) {
+    static const int64_t known = 12, few = 3;
+    struct model m, again;
+    struct buf bytes;
+    size_t failed = 0;
+    put_loop(&m, "count,,x", false, "again"); /* a step */
+    struct model tried = loop_body(true, "again"), unrolled = loop_body(true, "again");
+    model_ints(&m, "known", "", &known);
+    model_ints(&m, "few", "", &few);
+    model_node(&m, "Loop", "known,go,x", "tried,tried_rows");
+    model_attr_graph(&m, "body", &tried);
+    model_node(&m, "Loop", "few,,x", "unrolled,unrolled_rows");
+    model_attr_graph(&m, "body", &unrolled);
+    put_branches(&m);
+    model_output(&m, "tried_rows", SL_FLOAT, "?,2");
+    model_output(&m, "unrolled_rows", SL_FLOAT, "?,2");
+    model_output(&m, "chosen", SL_FLOAT, "2");
+    again = m;
+    model_bytes(&again, &bytes);
+    const char *path = model_write(bytes.data, bytes.size);
+    ck_assert_int_eq(load_and_plan(path), SL_OK);
+    for (size_t n = 1; n < 1500; n++) {
+        mem_fail_nth(n, false);
+        sl_status st = load_and_plan(path);
+        mem_fail_nth(0, false);
+        ck_assert_msg(st == SL_OK || st == SL_E_MEMORY, "allocation %zu: status %d", n, (int)st);
+        failed += st == SL_E_MEMORY;
+    }
+    ck_assert_uint_gt(failed, 100);
+    remove(path);
+    buf_clear(&bytes);
+    model_end(&again);
+}
+END_TEST
+
 /* The table of a plan shows what is inside. */
 START_TEST(a_plan_shows_graphs_inside) {
     struct model m;
@@ -638,6 +706,7 @@ int main(void) {
     tcase_add_test(t, wrong_loops_are_refused);
     tcase_add_test(t, a_scan_goes_along_axes_in_directions);
     tcase_add_test(t, wrong_scans_are_refused);
+    tcase_add_test(t, memory_may_run_out);
     tcase_add_test(t, a_plan_shows_graphs_inside);
     suite_add_tcase(suite, t);
     return harness_run(suite);
