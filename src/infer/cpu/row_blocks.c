@@ -3,8 +3,8 @@
  * of rows, and runs again and again until all rows are done; the last time it steps back to end where memory
  * ends, and does some rows twice. Each row has the same bits wherever it stands, so that changes nothing.
  *
- * Faster R-CNN with MobileNetV3 at 320, whose box head gets up to 1,000 regions, one image with load: 2.09 s
- * by the references, 0.61 s so. */
+ * Faster R-CNN with MobileNetV3 at 320, up to 150 regions of 12,544 numbers: 1 image a second and core by the
+ * references, 2.4 in blocks with what the arena held behind the rows, 9.6 with zeros there. */
 #include <stdio.h>
 #include <string.h>
 
@@ -107,8 +107,13 @@ static void run_blocks(const struct cpu_step *step, struct cpu_frame *frame) {
         !run)
         return;
     void *scratch = own->scratch;
+    int64_t n = call->out[0]->dims[0], end = (n + b->rows - 1) / b->rows * b->rows;
+    end = end < b->bound ? end : b->bound;
+    /* what lies behind the rows is computed too: leftovers read as denormal numbers cost hundreds of cycles
+     * each */
+    memset((char *)call->in[0]->data + (size_t)n * b->in_nbytes, 0, (size_t)(end - n) * b->in_nbytes);
     own->scratch = frame->scratch;
-    for (int64_t at = 0; at < call->out[0]->dims[0]; at += b->rows) {
+    for (int64_t at = 0; at < n; at += b->rows) {
         size_t first = (size_t)(at + b->rows <= b->bound ? at : b->bound - b->rows);
         own->values[0].data = (char *)call->in[0]->data + first * b->in_nbytes;
         own->values[call->in_count].data = (char *)call->out[0]->data + first * b->out_nbytes;
@@ -152,7 +157,8 @@ sl_status row_blocks_take(struct cpu_program *program, size_t index, sl_error *e
     arena_init(&b->code.memory);
     b->index = index;
     b->bound = x->dims[0];
-    b->rows = b->bound < most ? b->bound : most;
+    int64_t blocks = (b->bound + most - 1) / most; /* of equal size: few rows are done twice */
+    b->rows = (b->bound + blocks - 1) / blocks;
     sl_status st = fill(b, program, err);
     if (st != SL_OK || !strcmp(b->code.steps[0].what, "reference")) {
         drop(b);
