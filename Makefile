@@ -68,7 +68,7 @@ CUDA_TEST_OBJ := $(patsubst %.cu,build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%
 # the planted faults are for the model alone
 GPU_TESTS := $(patsubst tests/kernels/%.c,$(B)/gpu/%,$(filter-out %/test_faults.c,$(wildcard tests/kernels/test_*.c)))
 CUDA_PTX := $(lastword $(CUDA_ARCHS))
-CUDA_FLAGS = -std=c++17 -O3 -lineinfo -Iinclude -Isrc --threads 2 -ccbin $(lastword $(CXX)) \
+CUDA_FLAGS = -std=c++17 -O3 -lineinfo -Xfatbin -compress-all -Iinclude -Isrc --threads 2 -ccbin $(lastword $(CXX)) \
   -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra,-Wno-unused-parameter \
   $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
   -gencode arch=compute_$(CUDA_PTX),code=compute_$(CUDA_PTX) $(NVCCFLAGS)

@@ -105,7 +105,6 @@ struct worker {
     void *scheduler;    /* its stack pointer while a fiber runs */
     const void *scheduler_stack;
     size_t scheduler_stack_nbytes;
-    void *scheduler_tsan;
     struct conflicts *conflicts; /* simt_banks.c */
 };
 

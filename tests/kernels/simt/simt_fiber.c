@@ -1,7 +1,9 @@
 /* simt_fiber.c: fibers: stacks that one OS thread switches between. A switch saves the registers a C function
  * must keep and takes some nanoseconds (ucontext, used on other machines, asks the kernel each time). Fibers
  * whose thread has ended are used again for the next one, so a kernel without barriers runs on one stack.
- * AddressSanitizer and ThreadSanitizer are told of each switch. */
+ * AddressSanitizer is told of each switch. ThreadSanitizer is not: what the fibers of a block do to each
+ * other is for simt_shadow.c, and to it they are one thread, as they should be; only its own idea of who
+ * called whom, for its reports, is mixed up between them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +18,9 @@
 #define WITH_ASAN 1
 #endif
 #endif
-#if defined(__SANITIZE_THREAD__)
-#define WITH_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WITH_TSAN 1
-#endif
-#endif
 #ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#endif
-#ifdef WITH_TSAN
-#include <sanitizer/tsan_interface.h>
 #endif
 #if defined(SIMT_UCONTEXT) /* to try it where it is not needed */
 #define SWITCH_UCONTEXT 1
@@ -51,7 +43,6 @@ struct fiber {
     char *stack;
     struct worker *worker;
     struct thread *thread;
-    void *tsan;
     void *fake; /* AddressSanitizer's, while it does not run */
 #ifdef SWITCH_UCONTEXT
     ucontext_t context, scheduler;
@@ -97,10 +88,6 @@ __asm__(".text\n"
 #endif
 
 static void to_fiber(struct worker *w, struct fiber *f) {
-#ifdef WITH_TSAN
-    w->scheduler_tsan = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(f->tsan, 0);
-#endif
 #ifdef WITH_ASAN
     void *fake;
     __sanitizer_start_switch_fiber(&fake, f->stack, STACK_NBYTES);
@@ -117,9 +104,6 @@ static void to_fiber(struct worker *w, struct fiber *f) {
 }
 
 static void to_scheduler(struct worker *w, struct fiber *f) {
-#ifdef WITH_TSAN
-    __tsan_switch_to_fiber(w->scheduler_tsan, 0);
-#endif
 #ifdef WITH_ASAN
     __sanitizer_start_switch_fiber(&f->fake, w->scheduler_stack, w->scheduler_stack_nbytes);
 #endif
@@ -206,11 +190,6 @@ static void fiber_prepare(struct fiber *f) {
     f->context.uc_link = NULL;
     makecontext(&f->context, (void (*)(void))begin_context, 2, (unsigned)((uint64_t)(uintptr_t)f >> 32),
                 (unsigned)(uintptr_t)f);
-#endif
-#ifdef WITH_TSAN
-    if (f->tsan)
-        __tsan_destroy_fiber(f->tsan);
-    f->tsan = __tsan_create_fiber(0);
 #endif
 }
 
