@@ -3,37 +3,24 @@
  * them like any other nodes, and carried values may change their shapes. The others are left to body.c. */
 #include <string.h>
 
-#include "graph/work.h"
+#include "graph/unroll.h"
 #include "ops/rules.h"
 #include "support/mem.h"
 
-#define FEW_TRIPS 8
 #define MANY_FLOPS 100000u /* of a body: where a device's products are better by more than they cost */
 #define MOST_TRIPS 1024
 #define MOST_ADDED 4096                   /* nodes of a plan that come from inside others */
 #define MOST_TRIED 250000u                /* nodes that are inferred only to see how often they would run */
 #define MOST_WEIGHTS ((uint64_t)64 << 20) /* bytes that iterations read: devices pack them each time */
 
-/* A node while its graph takes its place. */
-struct unroll {
-    struct work *w;
-    struct work_node node; /* a copy: the nodes may move */
-    const struct graph *body;
-    const struct attr *attr;
-    size_t own; /* inputs of the graph that are not taken from outside */
-    uint32_t *in, *out;
-    uint32_t *gathered; /* of each gathered output one after the other: the trips' values */
-    size_t trips, gathered_count;
-};
-
-static const struct attr *find_graph(const struct work_node *node, const char *name) {
+const struct attr *unroll_graph(const struct work_node *node, const char *name) {
     for (size_t i = 0; i < node->attr_count; i++)
         if (node->attrs[i].type == ATTR_GRAPH && !strcmp(node->attrs[i].name, name))
             return &node->attrs[i];
     return NULL;
 }
 
-static bool begin(struct unroll *u, const struct attr *attr, size_t trips, size_t gathered) {
+bool unroll_begin(struct unroll *u, const struct attr *attr, size_t trips, size_t gathered) {
     u->attr = attr;
     u->body = attr->graph;
     u->own = u->body->input_count - u->body->taken_count;
@@ -55,8 +42,7 @@ static void end(struct unroll *u) {
     mem_free(u->gathered);
 }
 
-/* The node's output is `from`. */
-static sl_status give(struct unroll *u, size_t output, uint32_t from, sl_error *err) {
+sl_status unroll_give(struct unroll *u, size_t output, uint32_t from, sl_error *err) {
     struct work *w = u->w;
     size_t first = w->node_count;
     if (output >= u->node.out_count || u->node.out[output] == GRAPH_NONE)
@@ -71,7 +57,7 @@ static sl_status give(struct unroll *u, size_t output, uint32_t from, sl_error *
     return work_infer_from(w, first, err);
 }
 
-static uint32_t add_constant(struct work *w, sl_dtype dtype, int rank, int64_t x) {
+uint32_t unroll_constant(struct work *w, sl_dtype dtype, int rank, int64_t x) {
     uint32_t value = work_add_value(w, "");
     void *data = arena_alloc(w->arena, 1, sizeof x);
     if (value == GRAPH_NONE || !data)
@@ -85,7 +71,7 @@ static uint32_t add_constant(struct work *w, sl_dtype dtype, int rank, int64_t x
     return value;
 }
 
-static const struct attr *make_ints(struct work *w, const char *name, bool list, int64_t x) {
+const struct attr *unroll_ints(struct work *w, const char *name, bool list, int64_t x) {
     struct attr *attr = arena_alloc(w->arena, 1, sizeof *attr);
     int64_t *item = arena_alloc(w->arena, 1, sizeof *item);
     if (!attr || !item)
@@ -97,14 +83,14 @@ static const struct attr *make_ints(struct work *w, const char *name, bool list,
     return attr;
 }
 
-/* A gathered output: the trips' values along an axis, those of `backward` from the last to the first. */
-static sl_status gather(struct unroll *u, size_t at, size_t output, int64_t axis, bool backward,
+sl_status unroll_gather(struct unroll *u, size_t at, size_t output, int64_t axis, bool backward,
                         sl_error *err) {
     struct work *w = u->w;
     uint32_t *parts = u->gathered + at * u->trips;
     if (output >= u->node.out_count || u->node.out[output] == GRAPH_NONE)
         return SL_OK;
-    const struct attr *axes = make_ints(w, "axes", true, axis), *along = make_ints(w, "axis", false, axis);
+    const struct attr *axes = unroll_ints(w, "axes", true, axis),
+                      *along = unroll_ints(w, "axis", false, axis);
     if (!axes || !along)
         return work_out_of_memory(err);
     for (size_t t = 0; t < u->trips; t++) {
@@ -120,7 +106,7 @@ static sl_status gather(struct unroll *u, size_t at, size_t output, int64_t axis
     uint32_t all = parts[0];
     if (u->trips > 1)
         all = work_add_step(w, "Concat", 11, u->node.name, along, 1, parts, u->trips, err);
-    return all == GRAPH_NONE ? err->status : give(u, output, all, err);
+    return all == GRAPH_NONE ? err->status : unroll_give(u, output, all, err);
 }
 
 /* ---- If
@@ -137,15 +123,15 @@ static sl_status take_branch(struct unroll *u, bool *done, sl_error *err) {
     if (!condition || condition->dtype != SL_BOOL || rule_count(condition) != 1)
         return SL_OK;
     const struct attr *attr =
-        find_graph(&u->node, *(const uint8_t *)condition->data ? "then_branch" : "else_branch");
+        unroll_graph(&u->node, *(const uint8_t *)condition->data ? "then_branch" : "else_branch");
     const struct graph *g = attr ? attr->graph : NULL;
     if (!g || g->input_count != g->taken_count || g->output_count != u->node.out_count)
         return SL_OK; /* the rule says what is wrong */
-    if (!begin(u, attr, 0, 0))
+    if (!unroll_begin(u, attr, 0, 0))
         return work_out_of_memory(err);
     sl_status st = work_inline(u->w, g, u->node.name, u->in, u->out, err);
     for (size_t i = 0; st == SL_OK && i < g->output_count; i++)
-        st = give(u, i, u->out[i], err);
+        st = unroll_give(u, i, u->out[i], err);
     *done = true;
     return st;
 }
@@ -175,7 +161,7 @@ static uint64_t count_weights(const struct unroll *u, const struct graph *g) {
     return nbytes;
 }
 
-static bool is_small(const struct unroll *u, const struct graph *g, uint64_t trips) {
+bool unroll_is_small(const struct unroll *u, const struct graph *g, uint64_t trips) {
     return !u->w->options->no_passes && trips <= MOST_TRIPS && u->w->budget->tried_count <= MOST_TRIED &&
            u->w->budget->added_count + trips * count_nodes(g) <= MOST_ADDED &&
            trips * count_weights(u, g) <= MOST_WEIGHTS;
@@ -183,7 +169,7 @@ static bool is_small(const struct unroll *u, const struct graph *g, uint64_t tri
 
 /* One step does it, at sizes that are known, and nothing in it is worth more. The node has its bodies then.
  */
-static bool is_good_as_step(struct unroll *u, size_t at) {
+bool unroll_is_good_as_step(struct unroll *u, size_t at) {
     struct work *w = u->w;
     sl_error ignored = {0};
     w->budget->tried_count += count_nodes(u->attr->graph);
@@ -212,7 +198,7 @@ static void abandon(struct work *w, size_t first, size_t added) {
     w->node_count = first;
 }
 
-static const char *trip_name(struct unroll *u, size_t trip) {
+const char *unroll_trip_name(struct unroll *u, size_t trip) {
     return arena_printf(u->w->arena, "%s[%zu]", u->node.name, trip);
 }
 
@@ -224,9 +210,9 @@ static sl_status add_trip(struct unroll *u, size_t trip, size_t carried, int *ne
         const struct graph_value *value = &u->body->values[u->body->inputs[i]];
         ranks[i] = value->has_shape && value->tensor.rank == 1;
     }
-    const char *name = trip_name(u, trip);
-    u->in[0] = add_constant(w, SL_INT64, ranks[0], (int64_t)trip);
-    u->in[1] = add_constant(w, SL_BOOL, ranks[1], 1);
+    const char *name = unroll_trip_name(u, trip);
+    u->in[0] = unroll_constant(w, SL_INT64, ranks[0], (int64_t)trip);
+    u->in[1] = unroll_constant(w, SL_BOOL, ranks[1], 1);
     if (!name || u->in[0] == GRAPH_NONE || u->in[1] == GRAPH_NONE)
         return work_out_of_memory(err);
     sl_status st = work_inline(w, u->body, name, u->in, u->out, err);
@@ -261,7 +247,7 @@ static sl_status count_trips(struct unroll *u, size_t at, size_t carried, sl_err
     }
     if (st != SL_OK || next != 0 || u->attr->i < 1)
         return st;
-    uint32_t count = add_constant(w, SL_INT64, 0, (int64_t)trips);
+    uint32_t count = unroll_constant(w, SL_INT64, 0, (int64_t)trips);
     if (count == GRAPH_NONE)
         return work_out_of_memory(err);
     w->nodes[at].in[0] = count;
@@ -275,7 +261,7 @@ static sl_status unroll_loop(struct unroll *u, size_t at, size_t carried, size_t
     size_t trips = 0, gathered = u->body->output_count - 1 - carried;
     int next = 1;
     sl_status st = SL_OK;
-    while (st == SL_OK && next == 1 && trips < most && is_small(u, u->body, 1)) {
+    while (st == SL_OK && next == 1 && trips < most && unroll_is_small(u, u->body, 1)) {
         st = add_trip(u, trips, carried, &next, err);
         for (size_t i = 0; st == SL_OK && i < gathered; i++)
             u->gathered[i * most + trips] = u->out[1 + carried + i];
@@ -291,15 +277,15 @@ static sl_status unroll_loop(struct unroll *u, size_t at, size_t carried, size_t
         memmove(u->gathered + i * trips, u->gathered + i * most, trips * sizeof *u->gathered);
     u->trips = trips;
     for (size_t i = 0; st == SL_OK && i < carried; i++)
-        st = give(u, i, u->in[2 + i], err);
+        st = unroll_give(u, i, u->in[2 + i], err);
     for (size_t i = 0; st == SL_OK && i < gathered; i++)
-        st = gather(u, i, carried + i, 0, false, err);
+        st = unroll_gather(u, i, carried + i, 0, false, err);
     *done = true;
     return st;
 }
 
 static sl_status try_loop(struct unroll *u, size_t at, bool *done, sl_error *err) {
-    const struct attr *attr = find_graph(&u->node, "body");
+    const struct attr *attr = unroll_graph(&u->node, "body");
     const struct graph *g = attr ? attr->graph : NULL;
     if (!g)
         return SL_OK;
@@ -315,107 +301,21 @@ static sl_status try_loop(struct unroll *u, size_t at, bool *done, sl_error *err
         return SL_OK;
     int64_t most = count ? *(const int64_t *)count->data : INT64_MAX;
     bool counted = most <= MOST_TRIPS;
-    if (most < 1 || (counted && !is_small(u, g, (uint64_t)most)))
+    if (most < 1 || (counted && !unroll_is_small(u, g, (uint64_t)most)))
         return SL_OK;
     most = counted ? most : MOST_TRIPS;
     for (size_t i = 0; i < carried; i++)
         if (u->node.in[2 + i] == GRAPH_NONE)
             return SL_OK;
-    if (most > FEW_TRIPS && is_good_as_step(u, at))
+    if (most > UNROLL_FEW_TRIPS && unroll_is_good_as_step(u, at))
         return SL_OK;
-    if (!begin(u, attr, (size_t)most, g->output_count - 1 - carried))
+    if (!unroll_begin(u, attr, (size_t)most, g->output_count - 1 - carried))
         return work_out_of_memory(err);
     for (size_t i = 0; i < carried; i++)
         u->in[2 + i] = u->node.in[2 + i];
-    if (!is_small(u, g, 1))
+    if (!unroll_is_small(u, g, 1))
         return count_trips(u, at, carried, err);
     return unroll_loop(u, at, carried, (size_t)most, counted, done, err);
-}
-
-static int64_t node_int(const struct work_node *node, const char *name, size_t i, int64_t fallback) {
-    struct op_call call = {.attrs = node->attrs, .attr_count = node->attr_count};
-    const struct attr *attr = op_attr(&call, name);
-    if (attr && attr->type == ATTR_INTS)
-        return i < attr->count ? attr->ints[i] : fallback;
-    return attr && attr->type == ATTR_INT ? attr->i : fallback;
-}
-
-/* Slices of the inputs from `states` on for one step. */
-static sl_status take_slices(struct unroll *u, size_t states, size_t scans, size_t trip, sl_error *err) {
-    struct work *w = u->w;
-    for (size_t i = 0; i < scans; i++) {
-        uint32_t from = u->node.in[states + i];
-        int axis = 0;
-        rule_axis(node_int(&u->node, "scan_input_axes", i, 0), w->values[from].tensor.rank, &axis, NULL);
-        bool backward = node_int(&u->node, "scan_input_directions", i, 0) == 1;
-        const struct attr *along = make_ints(w, "axis", false, axis);
-        uint32_t in[2] = {from,
-                          add_constant(w, SL_INT64, 0, (int64_t)(backward ? u->trips - 1 - trip : trip))};
-        if (!along || in[1] == GRAPH_NONE)
-            return work_out_of_memory(err);
-        u->in[states + i] = work_add_step(w, "Gather", 11, u->node.name, along, 1, in, 2, err);
-        if (u->in[states + i] == GRAPH_NONE)
-            return err->status;
-    }
-    return SL_OK;
-}
-
-static sl_status unroll_scan(struct unroll *u, size_t states, size_t scans, sl_error *err) {
-    size_t gathered = u->body->output_count - states;
-    sl_status st = SL_OK;
-    for (size_t i = 0; i < states; i++)
-        u->in[i] = u->node.in[i];
-    for (size_t t = 0; st == SL_OK && t < u->trips; t++) {
-        const char *name = trip_name(u, t);
-        st = name ? take_slices(u, states, scans, t, err) : work_out_of_memory(err);
-        if (st == SL_OK)
-            st = work_inline(u->w, u->body, name, u->in, u->out, err);
-        for (size_t i = 0; st == SL_OK && i < states; i++)
-            u->in[i] = u->out[i];
-        for (size_t i = 0; st == SL_OK && i < gathered; i++)
-            u->gathered[i * u->trips + t] = u->out[states + i];
-    }
-    for (size_t i = 0; st == SL_OK && i < states; i++)
-        st = give(u, i, u->in[i], err);
-    for (size_t i = 0; st == SL_OK && i < gathered; i++) {
-        int axis = 0, rank = u->w->values[u->gathered[i * u->trips]].tensor.rank + 1;
-        st = rule_axis(node_int(&u->node, "scan_output_axes", i, 0), rank, &axis, err);
-        if (st == SL_OK)
-            st = gather(u, i, states + i, axis, node_int(&u->node, "scan_output_directions", i, 0) == 1, err);
-    }
-    return st;
-}
-
-/* What the rule would refuse is left to it. */
-static sl_status try_scan(struct unroll *u, size_t at, bool *done, sl_error *err) {
-    const struct attr *attr = find_graph(&u->node, "body");
-    const struct graph *g = attr ? attr->graph : NULL;
-    int64_t scans = node_int(&u->node, "num_scan_inputs", 0, -1), length = -1;
-    if (!g || scans < 1 || scans > attr->i || u->node.op->until == 8)
-        return SL_OK;
-    size_t states = (size_t)(attr->i - scans);
-    u->attr = attr;
-    if (g->input_count - g->taken_count != (size_t)attr->i || g->output_count < states)
-        return SL_OK;
-    for (size_t i = 0; i < (size_t)attr->i; i++) {
-        int axis = 0;
-        const struct work_value *value = u->node.in[i] == GRAPH_NONE ? NULL : &u->w->values[u->node.in[i]];
-        if (!value || (value->bound && value->bound->dynamic))
-            return SL_OK;
-        if (i < states)
-            continue;
-        if (rule_axis(node_int(&u->node, "scan_input_axes", i - states, 0), value->tensor.rank, &axis,
-                      NULL) != SL_OK ||
-            (length >= 0 && value->tensor.dims[axis] != length))
-            return SL_OK;
-        length = value->tensor.dims[axis];
-    }
-    if (length < 1 || !is_small(u, g, (uint64_t)length) || (length > FEW_TRIPS && is_good_as_step(u, at)))
-        return SL_OK;
-    if (!begin(u, attr, (size_t)length, g->output_count - states))
-        return work_out_of_memory(err);
-    *done = true;
-    return unroll_scan(u, states, (size_t)scans, err);
 }
 
 sl_status work_unroll(struct work *w, size_t at, sl_error *err) {
@@ -424,7 +324,7 @@ sl_status work_unroll(struct work *w, size_t at, sl_error *err) {
     bool done = false;
     sl_status st = !strcmp(name, "If")     ? take_branch(&u, &done, err)
                    : !strcmp(name, "Loop") ? try_loop(&u, at, &done, err)
-                                           : try_scan(&u, at, &done, err);
+                                           : unroll_scan(&u, at, &done, err);
     end(&u);
     if (done)
         w->nodes[at].dead = true;
