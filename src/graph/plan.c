@@ -230,7 +230,9 @@ static sl_status emit(struct work *w, struct plan *plan, sl_error *err) {
 sl_status plan_make(struct plan **out, const struct graph *graph, const struct plan_options *options,
                     sl_error *err) {
     struct work w;
+    sl_error own = {0}; /* what is below counts on one */
     struct plan *plan = mem_alloc(1, sizeof *plan);
+    err = err ? err : &own;
     if (!plan)
         return work_out_of_memory(err);
     arena_init(&plan->memory);
