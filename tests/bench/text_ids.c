@@ -1,6 +1,6 @@
-/* text_ids.c: text_ids DIR FILE [ids|time] [LENGTH]: the tokenizer in DIR over every line of FILE, by the same chain
- * as a job's. `ids` writes the numbers of each text, one line a line, for tests/golden/text/compare.py; `time`
- * the best of five rounds, on one thread. */
+/* text_ids.c: text_ids DIR FILE [ids|time] [LENGTH]: the tokenizer in DIR over every line of FILE, by the
+ * same chain as a job's. `ids` writes the numbers of each text, one line a line, for
+ * tests/golden/text/compare.py; `time` the best of five rounds, on one thread. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,12 @@
-/* test_text_tokenize.c: the tokenizers against the ids that Hugging Face's library gave (tests/golden/text/make.py),
- * rows and parts, what is refused, and what a damaged file or text does. */
+/* test_text_tokenize.c: the tokenizers against the ids that Hugging Face's library gave
+ * (tests/golden/text/make.py), rows and parts, what is refused, and what a damaged file or text does. */
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/chain_rig.h"
 
-static const char *const cases[] = {"bert-uncased", "bert-cased", "words-nfkd", "roberta", "clip", "llama3", "unigram"};
+static const char *const cases[] = {"bert-uncased", "bert-cased", "words-nfkd", "roberta",
+                                    "clip",         "llama3",     "unigram"};
 #define CASES (sizeof cases / sizeof *cases)
 
 static const char *golden(void) {
@@ -59,15 +60,17 @@ START_TEST(ids_are_the_library_s) {
         ck_assert(read_line(ids, want, sizeof want));
         RIG_OK(rig_line(&rig, SL_KIND_JSON, line));
         row_text(&rig, 0, 128, false, have, sizeof have);
-        ck_assert_msg(strcmp(have, want) == 0, "%s, text %zu %s: got %s, want %s", cases[_i], lines, line, have, want);
+        ck_assert_msg(strcmp(have, want) == 0, "%s, text %zu %s: got %s, want %s", cases[_i], lines, line,
+                      have, want);
     }
     ck_assert_uint_gt(lines, 300);
     rig_close(&rig);
     /* Pairs, cut to 40 and filled up on the left. */
-    RIG_OK(rig_open_with(&rig,
-                         "[{\"text.tokenize\": {\"max_length\": 40, \"padding_side\": \"left\", \"pad_id\": 1, "
-                         "\"pad_type_id\": 0}}]",
-                         json_spec(), NULL, &options));
+    RIG_OK(
+        rig_open_with(&rig,
+                      "[{\"text.tokenize\": {\"max_length\": 40, \"padding_side\": \"left\", \"pad_id\": 1, "
+                      "\"pad_type_id\": 0}}]",
+                      json_spec(), NULL, &options));
     rewind(sample);
     ck_assert(read_line(sample, last, sizeof last));
     for (lines = 0; read_line(sample, line, sizeof line); lines++) {
@@ -77,7 +80,8 @@ START_TEST(ids_are_the_library_s) {
         row_text(&rig, 0, 40, true, have, sizeof have);
         row_text(&rig, 2, 40, true, types, sizeof types);
         snprintf(both, sizeof both, "%s | %s", have, types);
-        ck_assert_msg(strcmp(both, want) == 0, "%s, pair %zu %s: got %s, want %s", cases[_i], lines, line, both, want);
+        ck_assert_msg(strcmp(both, want) == 0, "%s, pair %zu %s: got %s, want %s", cases[_i], lines, line,
+                      both, want);
         memcpy(last, line, sizeof last);
     }
     ck_assert_uint_gt(lines, 300);
@@ -88,7 +92,8 @@ START_TEST(ids_are_the_library_s) {
 }
 END_TEST
 
-/* Three inputs, one tokenisation: the later chains take over the first one's steps and write the same rows. */
+/* Three inputs, one tokenisation: the later chains take over the first one's steps and write the same rows.
+ */
 START_TEST(chains_share_what_they_begin_with) {
     static const char *const names[] = {"input_ids", "attention_mask", "token_type_ids"};
     char dir[8192];
@@ -102,14 +107,16 @@ START_TEST(chains_share_what_they_begin_with) {
     options.siblings = chains;
     for (size_t i = 0; i < 3; i++) {
         options.sibling_count = i;
-        ck_assert_msg(chain_open(&chains[i], steps, &in, &target, names[i], &options, &err) == SL_OK, "%s", err.text);
+        ck_assert_msg(chain_open(&chains[i], steps, &in, &target, names[i], &options, &err) == SL_OK, "%s",
+                      err.text);
         ck_assert_uint_eq(chains[i]->shared_count, i ? 2 : 0);
         ck_assert_ptr_eq(chains[i]->steps[1].state, chains[0]->steps[1].state);
     }
     ck_assert_uint_lt(chain_nbytes(chains[1]) + chain_nbytes(chains[2]), 4096);
     ck_assert_int_eq(worker_ctx_open(&ctx, chains, 3, &options, &err), SL_OK);
     for (int round = 0; round < 2; round++) {
-        sl_value value = rig_text(SL_KIND_JSON, round ? "{\"b\": \"c\", \"a\": \"a, b\"}" : "{\"a\":\"x\",\"b\":\"\"}");
+        sl_value value =
+            rig_text(SL_KIND_JSON, round ? "{\"b\": \"c\", \"a\": \"a, b\"}" : "{\"a\":\"x\",\"b\":\"\"}");
         int64_t rows[3][12], tokens = 0;
         for (size_t i = 0; i < 3; i++) {
             struct chain_reject why;
@@ -150,7 +157,8 @@ static void put_file(const char *name, const char *text) {
 }
 
 static void drop_dir(void) {
-    static const char *const names[] = {"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"};
+    static const char *const names[] = {"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt",
+                                        "tokenizer_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
@@ -185,7 +193,8 @@ START_TEST(older_files) {
     char path[128];
     snprintf(path, sizeof path, "%s/vocab.txt", dir);
     unlink(path);
-    put_file("vocab.json", "{\"<s>\":0,\"</s>\":1,\"<pad>\":2,\"a\":3,\"b\":4,\"ab\":5,\"\\u0120\":6,\"\\u0120ab\":7}");
+    put_file("vocab.json",
+             "{\"<s>\":0,\"</s>\":1,\"<pad>\":2,\"a\":3,\"b\":4,\"ab\":5,\"\\u0120\":6,\"\\u0120ab\":7}");
     put_file("merges.txt", "#version: 0.2\na b\n\xc4\xa0 ab\n");
     put_file("tokenizer_config.json", "{\"tokenizer_class\": \"RobertaTokenizer\"}");
     RIG_OK(rig_open_with(&rig, LENGTH_8, json_spec(), NULL, &options));
@@ -196,26 +205,32 @@ START_TEST(older_files) {
 END_TEST
 
 #define MODEL "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"a\":1}}"
-#define BPE(merges) "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[" merges "]}}"
+#define BPE(merges)                                                                                          \
+    "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[" merges "]}}"
 
 START_TEST(refused_by_name) {
     static const struct {
         const char *json, *why;
     } refused[] = {
-        {"{" MODEL ",\"normalizer\":{\"type\":\"Nmt\"}}", "cannot use the tokenizer: its normalizer 'Nmt' is not supported"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Nmt\"}}",
+         "cannot use the tokenizer: its normalizer 'Nmt' is not supported"},
         {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}",
          "cannot use the tokenizer: its pre_tokenizer 'UnicodeScripts' is not supported"},
-        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a|b\"},\"behavior\":\"Removed\"}}",
-         "cannot use the tokenizer: its pre_tokenizer Split with the regular expression 'a|b' is not supported"},
+        {"{" MODEL
+         ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a|b\"},\"behavior\":\"Removed\"}}",
+         "cannot use the tokenizer: its pre_tokenizer Split with the regular expression 'a|b' is not "
+         "supported"},
         {"{" MODEL ",\"post_processor\":{\"type\":\"Other\"}}",
          "cannot use the tokenizer: its post_processor 'Other' is not supported"},
-        {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", "cannot use the tokenizer: its model 'WordLevel' is not supported"},
+        {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}",
+         "cannot use the tokenizer: its model 'WordLevel' is not supported"},
         {"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"x\",\"vocab\":{\"a\":0}}}",
          "cannot use the tokenizer: its vocabulary has no unknown token 'x'"},
         {"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":99999999999}}}",
          "cannot use the tokenizer: the id of token 'a' is no number of 0 to 2147483647"},
-        {BPE("\"a c\""), "cannot use the tokenizer: merge 0 ('a c') is of tokens, or makes one, that the vocabulary does not "
-                         "have"},
+        {BPE("\"a c\""),
+         "cannot use the tokenizer: merge 0 ('a c') is of tokens, or makes one, that the vocabulary does not "
+         "have"},
         {BPE("\"ab\""), "cannot use the tokenizer: merge 0 is not of two tokens"},
         {"{\"a\":1", "cannot read 'tokenizer.json' as JSON: an object does not end at byte 6"},
         {"{\"a\":\"\\ud800\"}", "cannot read 'tokenizer.json' as JSON: half of a surrogate pair at byte 12"},
@@ -240,10 +255,12 @@ START_TEST(refused_by_name) {
     ck_assert_int_eq(rig_open_with(&rig, LENGTH_8, json_spec(), NULL, &options), SL_E_MODEL);
     put_file("tokenizer.json", "{" MODEL "}");
     RIG_REFUSED(rig_open_with(&rig, "[\"text.bpe\"]", json_spec(), NULL, &options),
-                "cannot use transform 'text.bpe': the tokenizer's model is wordpiece (step 1, which gets a json value)");
+                "cannot use transform 'text.bpe': the tokenizer's model is wordpiece (step 1, which gets a "
+                "json value)");
     drop_dir();
     RIG_REFUSED(rig_open_with(&rig, "[\"text.tokenize\"]", json_spec(), NULL, &options),
-                "cannot find a tokenizer: the model directory has no 'tokenizer.json', 'vocab.txt' or 'vocab.json' (step 1, "
+                "cannot find a tokenizer: the model directory has no 'tokenizer.json', 'vocab.txt' or "
+                "'vocab.json' (step 1, "
                 "which gets a json value)");
 }
 END_TEST
@@ -255,12 +272,16 @@ START_TEST(rejected_texts) {
     snprintf(path, sizeof path, "%s/roberta", golden());
     struct chain_options options = in_dir(path);
     sl_spec file = chain_source_spec(SL_RECORD_BYTES, NULL, 0, RIG_MAX_RECORD);
-    RIG_OK(rig_open_with(&rig, "[{\"text.bpe\": {\"max_length\": 8, \"max_bytes\": 100, \"truncation\": \"none\"}}]", file, NULL,
-                         &options));
-    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, "ab\xff"), "invalid-utf8", "the text is not UTF-8 at its byte 2");
-    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, "\xed\xa0\x80"), "invalid-utf8", "the text is not UTF-8 at its byte 0");
+    RIG_OK(rig_open_with(
+        &rig, "[{\"text.bpe\": {\"max_length\": 8, \"max_bytes\": 100, \"truncation\": \"none\"}}]", file,
+        NULL, &options));
+    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, "ab\xff"), "invalid-utf8",
+               "the text is not UTF-8 at its byte 2");
+    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, "\xed\xa0\x80"), "invalid-utf8",
+               "the text is not UTF-8 at its byte 0");
     memset(text, 'q', 101);
-    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, text), "text-too-long", "the text has 101 bytes, \"max_bytes\" allows 100");
+    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, text), "text-too-long",
+               "the text has 101 bytes, \"max_bytes\" allows 100");
     RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, "q x j z q w k v b"), "text-too-long",
                "more than the 8 tokens that \"max_length\" allows, and \"truncation\" cannot cut them");
     RIG_OK(rig_line(&rig, SL_KIND_BYTES, "q"));
@@ -280,8 +301,8 @@ START_TEST(left_truncation) {
     RIG_OK(rig_line(&rig, SL_KIND_JSON, text));
     memcpy(all, rig.out.tensor.data, sizeof all);
     rig_close(&rig);
-    RIG_OK(rig_open_with(&rig, "[{\"text.tokenize\": {\"max_length\": 6, \"truncation_side\": \"left\"}}]", json_spec(), NULL,
-                         &options));
+    RIG_OK(rig_open_with(&rig, "[{\"text.tokenize\": {\"max_length\": 6, \"truncation_side\": \"left\"}}]",
+                         json_spec(), NULL, &options));
     RIG_OK(rig_line(&rig, SL_KIND_JSON, text));
     const int32_t *ids = rig.out.tensor.data;
     ck_assert_int_eq(ids[0], all[0]);

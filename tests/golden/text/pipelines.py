@@ -32,7 +32,7 @@ def export(model, key, folder):
     mask[1, 9:] = 0  # a mask of ones only would be traced away
     axes = {n: {0: "batch", 1: "sequence"} for n in names}
     axes[key] = {0: "batch", 1: "sequence"} if key == "last_hidden_state" else {0: "batch"}
-    torch.onnx.export(Plain(model.eval(), key), (ids, mask, ids * 0), folder + "/model.onnx", input_names=names,
+    torch.onnx.export(Plain(model, key).eval(), (ids, mask, ids * 0), folder + "/model.onnx", input_names=names,
                       output_names=[key], dynamic_axes=axes, opset_version=17, dynamo=False)
 
 
