@@ -42,17 +42,7 @@ void csv_reader_close(struct csv_reader *csv) {
 /* --- the fast way: numbers scanned where they stand --- */
 
 static bool scan_all(const char *p, const char *end, char delimiter, size_t count, float *out) {
-    for (size_t i = 0; i < count; i++) {
-        p = number_scan_f32(p, end, &out[i]);
-        if (!p)
-            return false;
-        if (i + 1 == count)
-            return p == end;
-        if (p == end || *p != delimiter)
-            return false;
-        p++;
-    }
-    return false;
+    return number_scan_list_f32(&p, end, delimiter, false, out, count) == count && p == end;
 }
 
 /* The byte after the next delimiter, or NULL when the row ends before. */

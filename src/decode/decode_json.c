@@ -7,6 +7,7 @@
 #include "decode/json_scan.h"
 #include "decode/worker_ctx.h"
 #include "support/mem.h"
+#include "support/number.h"
 #include "support/text.h"
 
 /* --- rejects --- */
@@ -200,8 +201,16 @@ static bool read_array(struct json_scan *s, struct shape *shape) {
         }
         if (json_one_of(json_peek(s), "{\"tfn"))
             return json_fail(s, "not-a-number", "a number was expected");
-        if (!json_take_number(s, &x))
+        bool fits = (shape->leaf_depth < 0 || shape->leaf_depth == depth) && !shape->known[depth + 1];
+        size_t room = fits && shape->count < shape->room ? shape->room - shape->count : 0;
+        size_t many = number_scan_list_f32(&s->p, s->end, ',', true, shape->out + shape->count, room);
+        if (many) { /* but for the last, which is counted like any other */
+            length += many - 1;
+            shape->count += many - 1;
+            x = shape->out[shape->count];
+        } else if (!json_take_number(s, &x)) {
             return false;
+        }
         if (shape->leaf_depth < 0)
             shape->leaf_depth = depth;
         if (shape->leaf_depth != depth || shape->known[depth + 1])

@@ -31,6 +31,11 @@ enum number_error number_read_i64(const char *text, size_t nbytes, int64_t *x);
  * NULL when there is none, it has a leading zero ("01"), or it overflows. The hot call of the CSV and JSON
  * decoders. */
 const char *number_scan_f32(const char *p, const char *end, float *x);
+/* Numbers with a delimiter between them, in JSON also blanks and no leading '+': how many were read into out,
+ * at most `room`. *at is then the byte after the last of them; a number is only taken where it ends at a
+ * delimiter, at the end, or in JSON at a blank or a bracket. The same numbers as number_scan_f32 gives. */
+size_t number_scan_list_f32(const char **at, const char *end, char delimiter, bool json, float *out,
+                            size_t room);
 const char *number_scan_f64(const char *p, const char *end, double *x);
 
 #endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [VARIANT]: a CSV of 1,000,000 rows and 28 columns through an MLP, each stage alone beside the whole; then peak
+# run.sh [VARIANT]: numbers parsed by one core; a CSV of 1,000,000 rows and 28 columns through an MLP, each stage alone beside the whole; then peak
 # memory for 100,000 and 5,000,000 rows against what the plan said. ROWS=N changes the first.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -20,6 +20,7 @@ generate() { # ROWS FILE
 echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 mkdir -p "$DATA/in"
 generate "$ROWS" "$DATA/in/rows.csv"
+"build/$VARIANT/tests/bench/parse_rate"
 echo "input: $ROWS rows, $(($(stat -c %s "$DATA/in/rows.csv") / 1000000)) MB"
 "build/$VARIANT/tests/bench/stages" "$MODEL" "$DATA/in" "$DATA/out" 5
 for rows in 100000 5000000; do

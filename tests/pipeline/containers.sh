@@ -51,8 +51,9 @@ for accept in application/json application/x-npy; do
     rm -rf "$WORK/whole" "$WORK/killed"
     check "$accept at once" run --accept $accept "$NPY/model.onnx" "$WORK/texts" "$WORK/whole"
     for at in 0.02 0.03 0.05 0.08 0.12; do
-        (exec 2>/dev/null; timeout -s KILL $at "$SLUICE_BIN" run -q --progress none --checkpoint 0.001 --batch-size 1 --max-rejects 100% --rejects-ok \
-            --accept $accept "$NPY/model.onnx" "$WORK/texts" "$WORK/killed") >/dev/null 2>&1
+        (timeout -s KILL $at "$SLUICE_BIN" run -q --progress none --checkpoint 0.001 --batch-size 1 --max-rejects 100% --rejects-ok \
+            --accept $accept "$NPY/model.onnx" "$WORK/texts" "$WORK/killed" &
+            wait $!) >/dev/null 2>&1
     done
     check "$accept after kills" run --checkpoint 0.001 --batch-size 1 --accept $accept "$NPY/model.onnx" "$WORK/texts" "$WORK/killed"
     check "$accept: the same bytes" same "$WORK/whole" "$WORK/killed"
