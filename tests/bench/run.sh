@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [VARIANT]: numbers parsed by one core; a CSV of 1,000,000 rows and 28 columns through an MLP, each stage alone beside the whole; then peak
-# memory for 100,000 and 5,000,000 rows against what the plan said. ROWS=N changes the first.
+# run.sh [VARIANT]: numbers parsed by one core; a CSV of 1,000,000 rows and 28 columns through an MLP, each stage alone
+# beside the whole; then peak memory for 100,000 and 5,000,000 rows against what the plan said. ROWS=N changes the rows.
 set -eu
 cd "$(dirname "$0")/../.."
 VARIANT=${1:-release}

@@ -88,8 +88,10 @@ static void compare(const char *text, size_t nbytes, char delimiter, bool json) 
 }
 
 START_TEST(two_ways) {
+#if defined(__x86_64__)
     if (!__builtin_cpu_supports("avx2"))
         return;
+#endif
     for (int round = 0; round < 60000; round++) {
         char text[4096];
         int used = 0, count = (int)(next() % 40);

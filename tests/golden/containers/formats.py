@@ -403,3 +403,24 @@ def csv_dialects(rng, small):
                                    {"a." + suffix: (mark + text).encode()},
                                    {"a." + suffix: [number(np.float32(r[0])) + "," + text_cell(r[1]) for r in rows]},
                                    2 * count, transform=chain)
+
+
+@family("WebDataset", "webdataset's TarWriter and its own reader")
+def webdataset_shards(rng, small):
+    import webdataset
+    for count in [2] if small else [1, 400]:
+        samples, path = random_samples(rng, count), tempfile.mktemp(suffix=".tar")
+        with webdataset.TarWriter(path, encoder=False, mtime=0.0) as w:
+            for key, _, members in samples:
+                w.write({"__key__": key, **dict(members)})
+        back = list(webdataset.WebDataset(path, shardshuffle=False))
+        assert [b["__key__"] for b in back] == [key for key, _, _ in samples]
+        lines = []
+        for b in back:
+            row = np.load(io.BytesIO(b["npy"]))
+            lines.append(row_line(np.float32(row)) + "," + text_cell(b["txt"].decode()))
+        with open(path, "rb") as f:
+            data = f.read()
+        os.remove(path)
+        yield Case("tar" + ("" if small else f"_{count}"), SAMPLE_INPUTS, {"a.tar": data}, {"a.tar": lines}, 4 * count,
+                   transform=SAMPLE_CHAINS)
