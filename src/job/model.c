@@ -187,6 +187,21 @@ static sl_status hash_named_files(const struct job_model *model, const json_t *v
     return st;
 }
 
+/* What a tokenizer reads without being told its name, or beside the file it is told. */
+static sl_status hash_tokenizer(const struct job_model *model, struct hash *hash, sl_error *err) {
+    static const char *const names[] = {
+        "tokenizer.json",         "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json",
+        "special_tokens_map.json"};
+    sl_status st = SL_OK;
+    for (size_t i = 0; st == SL_OK && i < sizeof names / sizeof *names; i++) {
+        json_t *name = json_string(names[i]);
+        st = name ? hash_named_files(model, name, hash, err)
+                  : error_set(err, SL_E_MEMORY, "out of memory for the fingerprint");
+        json_decref(name);
+    }
+    return st;
+}
+
 sl_status job_model_hash(struct job_model *model, sl_error *err) {
     sl_status st = hash_file(model->path, model->sha256, err);
     if (st != SL_OK)
@@ -198,6 +213,8 @@ sl_status job_model_hash(struct job_model *model, sl_error *err) {
     } else {
         hash_add(hash, text, strlen(text));
         st = hash_named_files(model, model->config, hash, err);
+        if (st == SL_OK && strstr(text, "\"text."))
+            st = hash_tokenizer(model, hash, err);
         hash_finish(hash, model->config_sha256);
     }
     json_free_t release;

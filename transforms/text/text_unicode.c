@@ -68,18 +68,48 @@ unsigned unicode_class(const struct unicode *unicode, uint32_t c) {
     return (unsigned)utf8proc_get_property((utf8proc_int32_t)c)->combining_class;
 }
 
-/* Marks behind a letter come in the order of their classes; equal ones stay as they are. */
-static void order_marks(const struct unicode *unicode, uint32_t *c, size_t count) {
+#define FEW_MARKS 16
+
+static void insert_marks(const struct unicode *unicode, uint32_t *c, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        unsigned mine = unicode_class(unicode, c[i]);
-        if (!mine)
-            continue;
         uint32_t moved = c[i];
+        unsigned mine = unicode_class(unicode, moved);
         size_t at = i;
         for (; at > 0 && unicode_class(unicode, c[at - 1]) > mine; at--)
             c[at] = c[at - 1];
         c[at] = moved;
     }
+}
+
+/* By counting the classes: a text of nothing but marks costs no more than its length. */
+static void count_marks(const struct unicode *unicode, uint32_t *c, size_t count, uint32_t *room) {
+    size_t begin[257] = {0};
+    for (size_t i = 0; i < count; i++)
+        begin[unicode_class(unicode, c[i]) + 1]++;
+    for (size_t k = 1; k < 257; k++)
+        begin[k] += begin[k - 1];
+    for (size_t i = 0; i < count; i++)
+        room[begin[unicode_class(unicode, c[i])]++] = c[i];
+    memcpy(c, room, count * sizeof *c);
+}
+
+/* Marks behind a letter come in the order of their classes; equal ones stay as they are. False without room
+ * for a long run of them. */
+static bool order_marks(const struct unicode *unicode, uint32_t *c, size_t count, size_t cap) {
+    for (size_t i = 0; i < count;) {
+        size_t end = i;
+        while (end < count && unicode_class(unicode, c[end]))
+            end++;
+        if (end - i > FEW_MARKS) {
+            if (end - i > cap - count)
+                return false;
+            count_marks(unicode, c + i, end - i, c + count);
+        } else if (end - i > 1) {
+            insert_marks(unicode, c + i, end - i);
+        }
+        i = end > i ? end : i + 1;
+    }
+    return true;
 }
 
 size_t unicode_normalize(const struct unicode *unicode, const uint32_t *in, size_t count, bool compat,
@@ -104,8 +134,8 @@ size_t unicode_normalize(const struct unicode *unicode, const uint32_t *in, size
     }
     if (!changed && !compose)
         return n;
-    if (changed)
-        order_marks(unicode, out, n);
+    if (changed && !order_marks(unicode, out, n, cap))
+        return SIZE_MAX;
     if (compose) { /* utf8proc takes int32; code points are the same bits */
         utf8proc_ssize_t left = utf8proc_normalize_utf32((utf8proc_int32_t *)out, (utf8proc_ssize_t)n,
                                                          UTF8PROC_STABLE | UTF8PROC_COMPOSE);
