@@ -204,6 +204,28 @@ START_TEST(older_files) {
 }
 END_TEST
 
+/* Metaspace's "first" asks where in the original text a piece begins. */
+START_TEST(first_is_where_the_text_began) {
+    struct rig rig;
+    struct chain_options options = in_dir(dir);
+    make_dir();
+    put_file("tokenizer.json",
+             "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"StripAccents\"},{\"type\":"
+             "\"Replace\","
+             "\"pattern\":{\"String\":\"xx\"},\"content\":\"b\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\","
+             "\"prepend_scheme\":\"first\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"u\",0]"
+             ",[\"a\",-1],"
+             "[\"b\",-1],[\"\\u2581\",-1]]}}");
+    RIG_OK(rig_open_with(&rig, LENGTH_8, json_spec(), NULL, &options));
+    expect_ids(&rig, "\"ab\"", "3 1 2 0 0 0 0 0");
+    expect_ids(&rig, "\"\\u0301ab\"", "1 2 0 0 0 0 0 0"); /* as the library has it */
+    expect_ids(&rig, "\"xxa\"", "2 1 0 0 0 0 0 0");
+    expect_ids(&rig, "\"axx\"", "3 1 2 0 0 0 0 0");
+    rig_close(&rig);
+    drop_dir();
+}
+END_TEST
+
 #define MODEL "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"a\":1}}"
 #define BPE(merges)                                                                                          \
     "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[" merges "]}}"
@@ -317,6 +339,7 @@ int main(void) {
     tcase_add_loop_test(tc, ids_are_the_library_s, 0, (int)CASES);
     tcase_add_test(tc, chains_share_what_they_begin_with);
     tcase_add_test(tc, older_files);
+    tcase_add_test(tc, first_is_where_the_text_began);
     tcase_add_test(tc, refused_by_name);
     tcase_add_test(tc, rejected_texts);
     tcase_add_test(tc, left_truncation);

@@ -76,7 +76,7 @@ static void normal_part(struct text_run *run, const uint32_t *c, size_t count, b
         run->overflow = run->done = true;
         return;
     }
-    cut_tokens(run, &run->t->added_normal, at, count, at_start, split_part);
+    cut_tokens(run, &run->t->added_normal, at, count, at_start && !run->lost_start, split_part);
 }
 
 bool text_encode(struct text_run *run, const char *text, size_t nbytes, struct text_ids *out,

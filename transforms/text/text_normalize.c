@@ -175,9 +175,39 @@ static bool step(const struct text_norm *norm, struct text_run *run, const uint3
     return false;
 }
 
+/* Whether the step takes the text's beginning away. A match of several characters counts as that: the library
+ * says of what replaces it that it stands where the last of them stood. */
+static bool loses_start(const struct text_norm *norm, const struct unicode *u, const uint32_t *c,
+                        size_t count) {
+    unsigned flags = count ? unicode_flags(u, c[0]) : 0, next = count > 1 ? unicode_flags(u, c[1]) : 0;
+    switch (norm->kind) {
+    case NORM_BERT:
+        return (norm->clean && (flags & UNI_CONTROL)) || (norm->accents && (flags & UNI_NONSPACING));
+    case NORM_STRIP_ACCENTS:
+        return flags & UNI_MARK;
+    case NORM_STRIP:
+        return norm->left && (flags & UNI_SPACE);
+    case NORM_REPLACE:
+        return (norm->from_count > 1 || !norm->to_count) && count >= norm->from_count &&
+               memcmp(c, norm->from, norm->from_count * sizeof *c) == 0;
+    case NORM_REPLACE_RUN:
+        return count > 1 && c[0] == norm->from[0] && c[1] == norm->from[0];
+    case NORM_REPLACE_SPACES:
+        return (flags & UNI_SPACE) && ((next & UNI_SPACE) || !norm->to_count);
+    case NORM_LOWERCASE:
+    case NORM_FORM:
+    case NORM_PREPEND:
+    case NORM_CHARSMAP:
+        break;
+    }
+    return false;
+}
+
 bool text_normalize(struct text_run *run, uint32_t **at, size_t *count) {
     const struct text_tokenizer *t = run->t;
+    run->lost_start = false;
     for (size_t i = 0; i < t->norm_count; i++) {
+        run->lost_start = run->lost_start || loses_start(&t->norms[i], &t->unicode, *at, *count);
         struct target to = {.c = *at == run->room.a ? run->room.b : run->room.a, .cap = run->room.cap};
         if (!step(&t->norms[i], run, *at, *count, &to))
             return false;

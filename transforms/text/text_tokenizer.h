@@ -198,6 +198,7 @@ struct text_run {
     bool count_all; /* how many there would be matters, past the room */
     bool done;      /* the rest of the text does not matter */
     bool overflow;
+    bool lost_start; /* what was normalised last no longer begins where the text did */
 };
 
 static inline void text_put(struct text_run *run, int32_t id) {
