@@ -1,5 +1,6 @@
-/* test_writer_crash.c: the writer killed at every system call that changes a file, at random moments, and with every such
- * call failing. After each: what stands under a final name is whole, and the same job run again leaves the same tree. */
+/* test_writer_crash.c: the writer killed at every system call that changes a file, at random moments, and
+ * with every such call failing. After each: what stands under a final name is whole, and the same job run
+ * again leaves the same tree. */
 #include <time.h>
 
 #include "support/log.h"
@@ -53,7 +54,8 @@ static void check_finals(const char *when, unsigned k) {
         standing++;
         for (uint64_t r = 0; r < job.records[i]; r++) {
             size_t n = rig_line(line, i, r);
-            ck_assert_msg(at + n <= nbytes && !memcmp(text + at, line, n), "%s %u: %s is not whole", when, k, name);
+            ck_assert_msg(at + n <= nbytes && !memcmp(text + at, line, n), "%s %u: %s is not whole", when, k,
+                          name);
             at += n;
         }
         ck_assert_msg(at == nbytes, "%s %u: %s is not whole", when, k, name);
@@ -132,9 +134,11 @@ static void failing(long call, int errnum, bool for_ever, bool may_succeed) {
             rig_remove(dir);
             return;
         }
-        ck_assert_msg(may_succeed || rc == SL_E_OUTPUT || rc == SL_E_IO || rc == SL_E_MEMORY || rc == SL_E_PERMISSION,
+        ck_assert_msg(may_succeed || rc == SL_E_OUTPUT || rc == SL_E_IO || rc == SL_E_MEMORY ||
+                          rc == SL_E_PERMISSION,
                       "call %ld failing with %d at %u: status %d", call, errnum, k, rc);
-        /* _SUCCESS may stand where only making its directory durable failed; check_finals says whether it is true */
+        /* _SUCCESS may stand where only making its directory durable failed; check_finals says whether it is
+         * true */
         ck_assert_msg(rc == 0 || !rig_exists(dir, "_SUCCESS") || call == SYS_fsync || call == SYS_openat,
                       "call %ld failing at %u: _SUCCESS", call, k);
         check_finals("failing", k);
@@ -167,7 +171,8 @@ START_TEST(no_rename_noreplace) {
     if (!TRACED_CAN_FAIL || !can_trace())
         return;
     failing(SYS_renameat2, EINVAL, false, true);
-    struct traced t = {.act = TRACED_FAIL, .call = SYS_renameat2, .at = 1, .errnum = EINVAL, .for_ever = true};
+    struct traced t = {
+        .act = TRACED_FAIL, .call = SYS_renameat2, .at = 1, .errnum = EINVAL, .for_ever = true};
     int status = traced_run(&t, child_run, &interleaving);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0 && t.acted);
     check_resumed("without renameat2", 0);
