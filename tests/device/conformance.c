@@ -188,9 +188,9 @@ START_TEST(depth_is_kept) {
     struct device_batch extra, *back = NULL;
     sl_error err = {0};
     rig_open(&rig, subject, models[0], 4);
+    extra = rig.batches[0]; /* copied now: in flight it is the device's */
     for (unsigned i = 0; i < rig.depth; i++)
         ck_assert_int_eq(subject->ops->submit(rig.program, &rig.batches[i], &err), SL_OK);
-    extra = rig.batches[0];
     ck_assert_int_ne(subject->ops->submit(rig.program, &extra, &err), SL_OK);
     ck_assert(err.text[0]);
     for (unsigned i = 0; i < rig.depth; i++) {
