@@ -20,7 +20,12 @@ struct rig {
     void **device, **want; /* [value_count]: of the step's values; what the reference made of its outputs */
     void *tables[64];
     size_t table_count;
+    void *scratch; /* fresh for every order, as nothing in it may be taken for written */
+    size_t scratch_nbytes;
 };
+
+unsigned step_arch = 90;
+bool step_tf32;
 
 static enum k_type type_of(const struct rig *r, sl_dtype dtype) {
     static const enum k_type types[SL_DTYPE_END] = {
@@ -55,8 +60,14 @@ static const void *rig_table(void *self, const void *table, size_t nbytes) {
     return r->tables[r->table_count++] = copy;
 }
 
+static void rig_scratch(void *self, size_t nbytes) {
+    struct rig *r = self;
+    r->scratch_nbytes = nbytes > r->scratch_nbytes ? nbytes : r->scratch_nbytes;
+}
+
 static const void *rig_address(const void *frame, uint32_t value) {
-    return ((const struct rig *)frame)->device[value];
+    const struct rig *r = frame;
+    return value == BOUND_SCRATCH ? r->scratch : r->device[value];
 }
 
 /* Floats of the host in the program's type; `back`: the other way. Whatever else is there is copied. */
@@ -207,7 +218,9 @@ static enum step_result run_order(struct rig *r, const struct plan_step *s, cons
     simt_options.seed++;
     simt_failure_clear();
     fill_device(r, s, values);
+    r->scratch = r->scratch_nbytes ? simt_alloc(r->scratch_nbytes) : NULL;
     int status = bound_run(chain, rig_address, r, NULL);
+    simt_free(r->scratch);
     bool same = status == 0 && compare(r, s, why, why_nbytes);
     if (status != 0)
         snprintf(why, why_nbytes, "%s: launch failed with %d: %s", s->op->name, status,
@@ -221,8 +234,14 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
     static const enum simt_order orders[] = {SIMT_FORWARD, SIMT_REVERSE, SIMT_RANDOM};
     const struct plan_step *s = &plan->steps[index];
     struct rig *r = calloc(1, sizeof *r);
-    struct bound_host host = {
-        .self = r, .type = rig_type, .table = rig_table, .is_last = rig_is_last, .make_last = rig_make_last};
+    struct bound_host host = {.self = r,
+                              .type = rig_type,
+                              .table = rig_table,
+                              .scratch = rig_scratch,
+                              .is_last = rig_is_last,
+                              .make_last = rig_make_last,
+                              .arch = step_arch,
+                              .tf32 = step_tf32};
     struct cuda_bound *chain;
     const char *kernel;
     enum step_result result = STEP_REFUSED;

@@ -10,6 +10,12 @@
 /* What one step gave. */
 enum step_result { STEP_SAME, STEP_DIFFERS, STEP_REFUSED };
 
+/* What the matchers are told of the GPU: its target, 90 unless set, and whether f32 products may round to
+ * tf32.
+ */
+extern unsigned step_arch;
+extern bool step_tf32;
+
 /* Runs step `index` of the plan in all orders of lanes; values[v] is where
  * value v lies on the host, in its own dtype: the step's inputs are there, and after the call its outputs, as
  * the reference computed them. `real`: the type of the program's floats. `rows`: all rows of its inputs are

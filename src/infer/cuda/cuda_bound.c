@@ -11,7 +11,7 @@
 /* Where a pointer of the arguments comes from. */
 struct bound_pointer {
     size_t at;         /* in the arguments */
-    uint32_t value;    /* of the plan, or PLAN_NONE for a table */
+    uint32_t value;    /* of the plan, BOUND_SCRATCH, or PLAN_NONE for a table */
     int64_t offset;    /* bytes */
     const void *table; /* on the device */
 };
@@ -184,6 +184,22 @@ bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const vo
     return add_pointer(m, b, (struct bound_pointer){.at = at, .value = PLAN_NONE, .table = on_device});
 }
 
+/* ---- scratch ---- */
+
+#define SCRATCH_ALIGN 256
+
+size_t bound_scratch(struct cuda_match *m, size_t nbytes) {
+    size_t at = m->scratch_nbytes;
+    m->scratch_nbytes += (nbytes + SCRATCH_ALIGN - 1) / SCRATCH_ALIGN * SCRATCH_ALIGN;
+    m->host->scratch(m->host->self, m->scratch_nbytes);
+    return at;
+}
+
+bool bound_scratch_at(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t scratch) {
+    return add_pointer(m, b,
+                       (struct bound_pointer){.at = at, .value = BOUND_SCRATCH, .offset = (int64_t)scratch});
+}
+
 /* ---- floats of the device ---- */
 
 static uint16_t half_of(enum k_type type, float x) {
@@ -218,8 +234,9 @@ bool bound_number(enum k_type type, double x, uint64_t *bits) {
 
 static const struct bound_operator *find(const struct op *op) {
     static const struct bound_operator *const families[] = {
-        bound_rows,  bound_norms,     bound_reduce, bound_move,  bound_gather,   bound_images,
-        bound_trees, bound_recurrent, bound_levels, bound_embed, bound_features, bound_place};
+        bound_rows,     bound_norms,     bound_reduce,    bound_move,         bound_gather,   bound_images,
+        bound_trees,    bound_recurrent, bound_levels,    bound_embed,        bound_features, bound_place,
+        bound_products, bound_convolve,  bound_attention, bound_products_int8};
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)
         for (const struct bound_operator *o = families[f]; o->name; o++)
             if (!strcmp(o->name, op->name) && !strcmp(o->domain, op->domain))

@@ -31,7 +31,14 @@ struct bound_host {
     struct arena *arena;
     /* Copies a table to the device for as long as the program lives; NULL: out of memory. */
     const void *(*table)(void *self, const void *table, size_t nbytes);
+    /* A step wants this much scratch while it runs: steps run one after the other and share it. */
+    void (*scratch)(void *self, size_t nbytes);
+    unsigned arch; /* 75 ... 90: what the GPU can */
+    bool tf32;     /* products of f32 may round their factors to tf32 */
 };
+
+/* The value that stands for the step's scratch in `address` of bound_run. */
+#define BOUND_SCRATCH (UINT32_MAX - 1)
 
 struct cuda_match {
     const struct bound_host *host;
@@ -39,6 +46,7 @@ struct cuda_match {
     const struct plan_step *step;
     struct op_call call; /* tensors as the plan has them: data of constants only */
     struct cuda_bound *first, *last;
+    size_t scratch_nbytes; /* taken so far */
     char *why;
     size_t why_nbytes;
 };
@@ -54,7 +62,7 @@ struct bound_operator {
 /* A family: an array of operators, ended by one without a name. */
 extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], bound_move[], bound_gather[],
     bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[],
-    bound_place[];
+    bound_place[], bound_products[], bound_convolve[], bound_attention[], bound_products_int8[];
 
 /* The launches of a step in *chain (NULL: none is needed), and the operator's name as what runs it. False:
  * `why` says why not. */
@@ -98,6 +106,10 @@ bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const vo
 /* The same for `count` floats, in the type in which the device has its floats. */
 bool bound_floats(struct cuda_match *m, struct cuda_bound *b, size_t at, const float *values, size_t count,
                   enum k_type type);
+/* Scratch of the step, at a multiple of 256 bytes, uninitialised; bound_scratch_at points an argument at it.
+ * It lives from the step's first launch to its last. */
+size_t bound_scratch(struct cuda_match *m, size_t nbytes);
+bool bound_scratch_at(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t scratch);
 /* Room for a table while the program is loaded; NULL and a reason: out of memory. */
 void *bound_room(struct cuda_match *m, size_t count, size_t size);
 /* What the operator itself prepares (tables of Resize, nodes of trees), or NULL and a reason. */
