@@ -67,6 +67,7 @@ CUDA_OBJ := $(KERNELS:%.cu=build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%.o)
 CUDA_TEST_OBJ := $(patsubst %.cu,build/cuda/$(subst $(EMPTY) ,-,$(CUDA_ARCHS))/%.o,$(wildcard tests/kernels/*.cu))
 # the planted faults are for the model alone
 GPU_TESTS := $(patsubst tests/kernels/%.c,$(B)/gpu/%,$(filter-out %/test_faults.c,$(wildcard tests/kernels/test_*.c)))
+GPU_BENCH := $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernels/gpu/gpu_*.c))
 CUDA_PTX := $(lastword $(CUDA_ARCHS))
 CUDA_FLAGS = -std=c++17 -O3 -lineinfo -Xfatbin -compress-all -Iinclude -Isrc --threads 2 -ccbin $(lastword $(CXX)) \
   -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra,-Wno-unused-parameter \
@@ -90,7 +91,7 @@ SIMD_avx2 := -mavx2 -mfma
 SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 
-.PHONY: FORCE cuda-all gpu-tests all $(VARIANTS) test bench torture fuzz clean install help detect
+.PHONY: FORCE cuda-all gpu-tests gpu-check bundle all $(VARIANTS) test bench torture fuzz clean install help detect
 all: detect $(B)/sluice
 $(VARIANTS): all
 
@@ -168,11 +169,26 @@ $(B)/tests/kernels/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/li
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(B)/libkernels_simt.a -Wl,--no-whole-archive \
 	  $(B)/libsluice.a $(CHECK_LIBS) $(LIB_LIBS)
 # the same tests with nvcc's objects and on a GPU (tests/kernels/gpu)
-gpu-tests: $(GPU_TESTS)
 $(B)/tests/kernels/gpu/%.o: TEST_CFLAGS += -isystem $(CUDA_HOME)/include
 $(B)/gpu/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+$(B)/gpu/gpu_bench: $(GPU_BENCH) $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
+$(B)/gpu/model_pair: $(B)/tests/kernels/gpu/model_pair.o $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+# everything that only a GPU can show, here or from a bundle on a machine with nothing but a driver
+ifeq ($(NVCC),)
+gpu-check bundle gpu-tests: ; @echo "make $@: there is no nvcc (NVCC=/path/to/nvcc)" >&2; exit 69
+else
+gpu-check: all gpu-tests $(B)/tests/bench/model_bench
+	@tests/kernels/gpu/check.sh $(RESULTS)
+bundle: all gpu-tests $(B)/tests/bench/model_bench
+	@tests/kernels/gpu/bundle.sh $(or $(BUNDLE),build/sluice-gpu.tar.xz)
+gpu-tests: $(GPU_TESTS) $(B)/gpu/gpu_bench $(B)/gpu/model_pair
+endif
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a
@@ -214,6 +230,8 @@ help:
 	@echo "make test          every test (after: make debug test, make asan test, make tsan test)"
 	@echo "make cuda-all      the program with kernels for every target (CUDA_ARCHS=90 is the default)"
 	@echo "make gpu-tests     the kernels' tests for a GPU, in $(B)/gpu"
+	@echo "make gpu-check     on a machine with a GPU: wrappers, kernels, sanitizer, models, timings; RESULTS=DIR"
+	@echo "make bundle        the same as one file for a machine with only a driver; BUNDLE=FILE.tar.xz"
 	@echo "make bench         throughput, each stage alone beside the whole"
 	@echo "make torture       COUNT=200 random kills and resumes"
 	@echo "make fuzz          SECONDS=60 of clang's libFuzzer for each parser, or for TARGET=decode alone"

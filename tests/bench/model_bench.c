@@ -1,8 +1,8 @@
-/* model_bench.c: a model on the cpu device, as a job runs it, with input that stands in the slots already.
+/* model_bench.c: a model on a device, as a job runs it, with input that stands in the slots already.
  *
- *     model_bench MODEL PRECISION ROWS THREADS SECONDS
+ *     model_bench MODEL PRECISION ROWS THREADS SECONDS [cuda]
  *
- * Each thread has batches of ROWS, so ROWS * THREADS records are in flight. Prints one JSON object: records a
+ * On the cpu each thread has batches of ROWS, so ROWS * THREADS records are in flight. Prints one JSON object: records a
  * second (the median of ten parts of the time), milliseconds from the start of the process to its first
  * result, and the peak of resident memory. */
 #include <stdio.h>
@@ -16,6 +16,8 @@
 #include "support/mem.h"
 
 enum { MOST = 512, PARTS = 10 };
+
+static const struct device_ops *ops = &device_cpu;
 
 static int failed(const sl_error *err) {
     fprintf(stderr, "model_bench: %s\n", err->text);
@@ -54,9 +56,9 @@ static sl_status measure(struct program *program, struct device_batch *batches, 
         while (st == SL_OK && (double)elapsed < seconds / PARTS * 1e9) {
             struct device_batch *done;
             for (; st == SL_OK && submitted - collected < depth; submitted++)
-                st = device_cpu.submit(program, &batches[submitted % depth], err);
+                st = ops->submit(program, &batches[submitted % depth], err);
             if (st == SL_OK)
-                st = device_cpu.collect(program, &done, err);
+                st = ops->collect(program, &done, err);
             collected++;
             rows += (uint64_t)batches[0].row_count;
             elapsed = clock_ns() - begun;
@@ -64,7 +66,7 @@ static sl_status measure(struct program *program, struct device_batch *batches, 
         rates[part] = (double)rows / (double)elapsed * 1e9;
     }
     for (struct device_batch *done; st == SL_OK && collected < submitted; collected++)
-        st = device_cpu.collect(program, &done, err);
+        st = ops->collect(program, &done, err);
     qsort(rates, PARTS, sizeof *rates, compare_doubles);
     *rate = (rates[PARTS / 2 - 1] + rates[PARTS / 2]) / 2;
     return st;
@@ -103,31 +105,31 @@ static sl_status run(const char *path, enum precision precision, int64_t rows, u
     if (st == SL_OK)
         st = plan_make(&plan, graph, &how, err);
     if (st == SL_OK)
-        st = device_cpu.open(&device, 0, &options, err);
+        st = ops->open(&device, 0, &options, err);
     if (st == SL_OK)
-        st = device_cpu.load(device, plan, &program, err);
+        st = ops->load(device, plan, &program, err);
     if (st != SL_OK)
         return st;
-    unsigned depth = device_cpu.depth(program) < MOST ? device_cpu.depth(program) : MOST;
+    unsigned depth = ops->depth(program) < MOST ? ops->depth(program) : MOST;
     for (unsigned i = 0; i < depth; i++) {
-        batches[i] = (struct device_batch){.input = device_cpu.slot_alloc(device, plan->input_nbytes),
-                                           .output = device_cpu.slot_alloc(device, plan->output_nbytes),
+        batches[i] = (struct device_batch){.input = ops->slot_alloc(device, plan->input_nbytes),
+                                           .output = ops->slot_alloc(device, plan->output_nbytes),
                                            .row_count = rows};
         if (i == 0)
             fill(plan, batches[0].input);
         else
             memcpy(batches[i].input, batches[0].input, plan->input_nbytes);
     }
-    st = device_cpu.submit(program, &batches[0], err);
+    st = ops->submit(program, &batches[0], err);
     if (st == SL_OK)
-        st = device_cpu.collect(program, &done, err);
+        st = ops->collect(program, &done, err);
     double first = age_ms();
     if (st == SL_OK)
         st = measure(program, batches, depth, seconds, &rate, err);
     printf("{\"rate\": %.2f, \"first_ms\": %.0f, \"peak_mib\": %.1f}\n", rate, first,
            (double)machine_peak_rss() / (1 << 20));
-    device_cpu.unload(program);
-    device_cpu.close(device);
+    ops->unload(program);
+    ops->close(device);
     plan_close(plan);
     graph_close(graph);
     return st;
@@ -137,12 +139,14 @@ int main(int argc, char **argv) {
     static const char *const names[] = {"fp32", "tf32", "fp16", "bf16", "int8"};
     sl_error err = {0};
     int precision = -1;
-    for (int i = 0; argc == 6 && i < 5; i++)
+    for (int i = 0; (argc == 6 || argc == 7) && i < 5; i++)
         precision = strcmp(argv[2], names[i]) ? precision : i;
     if (precision < 0) {
-        fprintf(stderr, "usage: model_bench MODEL fp32|bf16|int8 ROWS THREADS SECONDS\n");
+        fprintf(stderr, "usage: model_bench MODEL fp32|tf32|fp16|bf16|int8 ROWS THREADS SECONDS [cuda]\n");
         return SL_E_USAGE;
     }
+    if (argc == 7 && !strcmp(argv[6], "cuda"))
+        ops = &device_cuda;
     sl_status st =
         run(argv[1], (enum precision)precision, atoll(argv[3]), (unsigned)atoi(argv[4]), atof(argv[5]), &err);
     return st == SL_OK ? 0 : failed(&err);

@@ -38,4 +38,11 @@ void step_text(const char *op, const char *attrs, const char *inputs);
 /* The same, which must be refused, with `text` in the reason. */
 void step_text_refused(const char *op, const char *attrs, const char *inputs, const char *text);
 
+/* The plan of one step that such a text means, and the numbers of its values. */
+struct text_step;
+struct text_step *step_read(const char *op, const char *attrs, const char *inputs);
+const struct plan *step_plan(const struct text_step *t);
+void **step_data(struct text_step *t);
+void step_clear(struct text_step *t);
+
 #endif

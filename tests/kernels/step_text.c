@@ -25,6 +25,14 @@ struct text_step {
     bool rows, single, last; /* #rows, #f32, #last */
 };
 
+/* Outside a test too (gpu_bench): says what is wrong and ends the process. */
+static void demand(bool right, const char *what, const char *where) {
+    if (right)
+        return;
+    fprintf(stderr, "step_text: %s: %s\n", where, what);
+    abort();
+}
+
 static uint32_t random_bits = 1;
 static uint32_t next_random(void) {
     random_bits = random_bits * 1664525u + 1013904223u;
@@ -85,7 +93,7 @@ static void read_attrs(struct text_step *t, const char *text) {
             continue;
         }
         size_t k = t->step.attr_count++;
-        ck_assert_uint_lt(k, MOST_ATTRS);
+        demand(k < MOST_ATTRS, "too many attributes", word);
         snprintf(t->names[k], sizeof t->names[k], "%s", word);
         t->attrs[k] = (struct attr){.name = t->names[k]};
         read_value(t, &t->attrs[k], k, value);
@@ -105,7 +113,8 @@ static sl_dtype read_dtype(const char *text) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i].name) == n && !strncmp(names[i].name, text, n))
             return names[i].dtype;
-    ck_abort_msg("dtype of '%s'", text);
+    demand(false, "no such dtype", text);
+    return SL_FLOAT;
 }
 
 static void fill(sl_tensor *x, int64_t most, bool positive, bool rows) {
@@ -131,7 +140,7 @@ static void read_list(sl_tensor *x, const char *text) {
     for (text++; *text && *text != '}'; text += *text == ',') {
         char *end;
         double value = strtod(text, &end);
-        ck_assert(end != text && x->dims[0] < MOST_LIST);
+        demand(end != text && x->dims[0] < MOST_LIST, "not a list", text);
         if (element_kind(x->dtype) == ELEMENT_REAL)
             element_set_real(x->dtype, x->data, x->dims[0]++, value);
         else
@@ -143,7 +152,7 @@ static void read_list(sl_tensor *x, const char *text) {
 static void read_input(struct text_step *t, const char *word) {
     size_t i = t->step.in_count++;
     struct plan_value *v = &t->values[i];
-    ck_assert_uint_lt(i, MOST_IN);
+    demand(i < MOST_IN, "too many inputs", word);
     t->in[i] = PLAN_NONE;
     if (*word == '-')
         return;
@@ -177,7 +186,7 @@ static void find_op(struct text_step *t, const char *text) {
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "@"), text);
     t->step.opset = at ? atoi(at + 1) : !*domain ? 24 : !strcmp(domain, "ai.onnx.ml") ? 3 : 1;
     t->step.op = op_find(domain, name, t->step.opset);
-    ck_assert_msg(t->step.op != NULL, "no operator '%s'", text);
+    demand(t->step.op != NULL, "no such operator", text);
     t->step.name = t->step.op->name;
 }
 
@@ -197,7 +206,7 @@ static void infer(struct text_step *t) {
                            .out = out,
                            .out_count = t->outs};
     sl_status st = t->step.op->infer(&call, &err);
-    ck_assert_msg(st == SL_OK, "%s: %s", t->step.name, err.text);
+    demand(st == SL_OK, err.text, t->step.name);
     for (size_t i = 0; i < t->outs; i++) {
         t->out[i] = (uint32_t)(MOST_IN + i);
         t->values[MOST_IN + i] = (struct plan_value){.tensor = outs[i], .place = PLAN_ARENA};
@@ -205,7 +214,7 @@ static void infer(struct text_step *t) {
     }
 }
 
-static struct text_step *read_step(const char *op, const char *attrs, const char *inputs) {
+struct text_step *step_read(const char *op, const char *attrs, const char *inputs) {
     struct text_step *t = calloc(1, sizeof *t);
     char copy[512], *rest = copy;
     t->outs = 1;
@@ -228,10 +237,18 @@ static struct text_step *read_step(const char *op, const char *attrs, const char
     return t;
 }
 
-static void clear_step(struct text_step *t) {
+void step_clear(struct text_step *t) {
     for (size_t i = 0; i < MOST_IN + MOST_OUT; i++)
         free(t->data[i]);
     free(t);
+}
+
+const struct plan *step_plan(const struct text_step *t) {
+    return &t->plan;
+}
+
+void **step_data(struct text_step *t) {
+    return t->data;
 }
 
 static enum step_result check(struct text_step *t, enum k_type real, char *why, size_t why_nbytes) {
@@ -240,20 +257,20 @@ static enum step_result check(struct text_step *t, enum k_type real, char *why, 
 
 void step_text(const char *op, const char *attrs, const char *inputs) {
     static const enum k_type reals[] = {K_F32, K_F16, K_BF16};
-    struct text_step *t = read_step(op, attrs, inputs);
+    struct text_step *t = step_read(op, attrs, inputs);
     for (int i = 0; i < (t->single ? 1 : 3); i++) {
         char why[512] = "";
         enum step_result result = check(t, reals[i], why, sizeof why);
         ck_assert_msg(result == STEP_SAME, "%s (%s) of %s, type %d: %s", op, attrs, inputs, (int)reals[i],
                       why);
     }
-    clear_step(t);
+    step_clear(t);
 }
 
 void step_text_refused(const char *op, const char *attrs, const char *inputs, const char *text) {
-    struct text_step *t = read_step(op, attrs, inputs);
+    struct text_step *t = step_read(op, attrs, inputs);
     char why[512] = "";
     ck_assert_int_eq(check(t, K_F32, why, sizeof why), STEP_REFUSED);
     ck_assert_msg(strstr(why, text) != NULL, "%s: '%s'", op, why);
-    clear_step(t);
+    step_clear(t);
 }
