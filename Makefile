@@ -38,6 +38,8 @@ TEST_CFLAGS = $(BASE) $(WARN) -Wno-format-truncation -I. -Itests -Itests/unit -I
 ALL_LDFLAGS = $(LINK_$(VARIANT)) $(LDFLAGS)
 
 SRC := $(sort $(shell find src transforms -name '*.c'))
+# device 'cuda': itself where there is nvcc, else the one that says why not; its parts are compiled in any case
+SRC := $(filter-out $(if $(NVCC),src/infer/cuda/cuda_absent.c,src/infer/cuda/cuda_device.c),$(SRC))
 OBJ := $(SRC:%.c=$(B)/%.o)
 LIB_OBJ := $(filter-out $(B)/src/main.o,$(OBJ))
 
@@ -73,6 +75,9 @@ CUDA_FLAGS = -std=c++17 -O3 -lineinfo -Xfatbin -compress-all -Iinclude -Isrc --t
   -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra,-Wno-unused-parameter \
   $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
   -gencode arch=compute_$(CUDA_PTX),code=compute_$(CUDA_PTX) $(NVCCFLAGS)
+# the runtime's own header
+CUDA_HEADER := -DSL_CUDA_TOOLKIT -isystem $(CUDA_HOME)/include
+$(B)/src/infer/cuda/%.o: BASE += $(CUDA_HEADER)
 LIB_LIBS += -L$(CUDA_HOME)/lib64 -lcudart_static -lrt -ldl -lpthread
 endif
 DEVICE_HELPERS := $(patsubst %.c,$(B)/%.o,$(filter-out tests/device/test_%,$(wildcard tests/device/*.c)))
@@ -101,7 +106,7 @@ $(B)/.detected: Makefile
 	@echo "build: $(VARIANT), $$($(CC) --version | head -n 1)"
 	@echo "cpu: oneDNN $$(printf '#include <oneapi/dnnl/dnnl_version.h>\nDNNL_VERSION_MAJOR.DNNL_VERSION_MINOR.DNNL_VERSION_PATCH\n' | $(CC) -E -P - 2>/dev/null | tr -d ' \n')"
 	@if [ -n "$(NVCC)" ]; then \
-	   echo "cuda: nvcc $$($(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), kernels for sm_$(CUDA_ARCHS); no device uses them yet, the cpu does the work"; \
+	   echo "cuda: nvcc $$($(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'), kernels for sm_$(CUDA_ARCHS)"; \
 	 else echo "cuda: no nvcc, built without; the cpu device does the work"; fi
 	@touch $@
 
@@ -168,6 +173,17 @@ $(B)/libkernels_simt.a: $(SIMT_KERNELS) $(SIMT_HELPERS)
 $(B)/tests/kernels/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/libkernels_simt.a $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(B)/libkernels_simt.a -Wl,--no-whole-archive \
 	  $(B)/libsluice.a $(CHECK_LIBS) $(LIB_LIBS)
+# device 'cuda' on the mock runtime and the model of a GPU: linked first, they stand in for cudart and nvcc's objects
+MOCK := $(patsubst %.c,$(B)/%.o,$(wildcard tests/device/mock/*.c))
+$(B)/tests/device/mock/%.o: tests/device/mock/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $(CUDA_HEADER) -MMD -MP -c -o $@ $<
+MOCK_PARTS = $(MOCK) $(B)/src/infer/cuda/cuda_device.o -Wl,--whole-archive $(B)/libkernels_simt.a -Wl,--no-whole-archive
+$(B)/tests/device/test_cuda_%: $(B)/tests/device/test_cuda_%.o $(DEVICE_HELPERS) $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)/libkernels_simt.a $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(DEVICE_HELPERS) $(MOCK_PARTS) $(B)/libsluice.a $(CHECK_LIBS) $(LIB_LIBS)
+# the program on them
+$(B)/sluice-mock: $(B)/src/main.o $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)/libkernels_simt.a $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $< $(MOCK_PARTS) $(B)/libsluice.a $(LIB_LIBS)
 # the same tests with nvcc's objects and on a GPU (tests/kernels/gpu)
 $(B)/tests/kernels/gpu/%.o: TEST_CFLAGS += -isystem $(CUDA_HOME)/include
 $(B)/gpu/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a

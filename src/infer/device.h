@@ -35,6 +35,11 @@ struct device_memory {
     size_t weights_nbytes; /* packed copies; the model file's own pages are not counted */
     size_t arena_nbytes;   /* all arenas and scratch */
     size_t library_nbytes; /* allowance for what libraries allocate */
+    /* `own`: all of it is memory of the device, not the host's, with slots_nbytes for the batches in flight
+     * there; so much of it is free now. The host's slots are pinned then. */
+    bool own;
+    size_t slots_nbytes;
+    uint64_t free_nbytes, total_nbytes;
 };
 
 struct device_ops {

@@ -253,7 +253,7 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
                       .device = calloc(plan->value_count + 1, sizeof *r->device),
                       .want = calloc(plan->value_count + 1, sizeof *r->want)};
     arena_init(&r->arena);
-    host.arena = &r->arena;
+    host.arena = host.room = &r->arena;
     run_reference(r, s, values);
     for (size_t i = 0; last && bound_knows_last(s->op) && i < s->in_count; i++)
         if (s->in[i] != PLAN_NONE && plan->values[s->in[i]].place != PLAN_CONST)

@@ -49,6 +49,13 @@ int bound_run(const struct cuda_bound *chain, const void *(*address)(const void 
     return status;
 }
 
+void bound_values(const struct cuda_bound *chain, void (*visit)(void *self, uint32_t value), void *self) {
+    for (; chain; chain = chain->next)
+        for (unsigned i = 0; i < chain->pointer_count; i++)
+            if (chain->pointers[i].value != PLAN_NONE && chain->pointers[i].value != BOUND_SCRATCH)
+                visit(self, chain->pointers[i].value);
+}
+
 /* ---- what matchers ask ---- */
 
 bool bound_refuse(struct cuda_match *m, const char *format, ...) {
@@ -126,7 +133,7 @@ const sl_tensor *bound_const(const struct cuda_match *m, size_t i) {
 }
 
 void *bound_room(struct cuda_match *m, size_t count, size_t size) {
-    void *room = arena_alloc(m->host->arena, count ? count : 1, size);
+    void *room = arena_alloc(m->host->room, count ? count : 1, size);
     if (!room)
         (void)bound_refuse(m, "out of memory for its tables");
     return room;
@@ -137,7 +144,7 @@ const struct op_prepared *bound_prepare(struct cuda_match *m) {
     sl_error err = {0};
     if (!prepared)
         return NULL;
-    if (m->step->op->prepare(&m->call, m->host->arena, prepared, &err) == SL_OK)
+    if (m->step->op->prepare(&m->call, m->host->room, prepared, &err) == SL_OK)
         return prepared;
     (void)bound_refuse(m, "%s", err.text);
     return NULL;
@@ -146,10 +153,12 @@ const struct op_prepared *bound_prepare(struct cuda_match *m) {
 /* ---- launches ---- */
 
 struct cuda_bound *bound_add(struct cuda_match *m, bound_launch *launch, const void *args, size_t nbytes) {
-    struct cuda_bound *b = bound_room(m, 1, sizeof *b);
-    void *copy = bound_room(m, 1, nbytes);
-    if (!b || !copy)
+    struct cuda_bound *b = arena_alloc(m->host->arena, 1, sizeof *b);
+    void *copy = arena_alloc(m->host->arena, 1, nbytes);
+    if (!b || !copy) {
+        (void)bound_refuse(m, "out of memory for its launches");
         return NULL;
+    }
     memcpy(copy, args, nbytes);
     *b = (struct cuda_bound){.launch = launch, .args = copy, .nbytes = nbytes};
     if (m->last)

@@ -27,8 +27,9 @@ struct bound_host {
      * of it (bound_knows_last) is matched only when all its inputs are row-major. */
     bool (*is_last)(void *self, uint32_t value);
     bool (*make_last)(void *self, uint32_t value);
-    /* Memory of the program, zeroed. */
-    struct arena *arena;
+    /* Zeroed memory: of the program, and what is gone when the step has been matched. */
+    struct arena *arena, *room;
+    bool rehearsal; /* tables are only counted: what is in them does not matter */
     /* Copies a table to the device for as long as the program lives; NULL: out of memory. */
     const void *(*table)(void *self, const void *table, size_t nbytes);
     /* A step wants this much scratch while it runs: steps run one after the other and share it. */
@@ -74,6 +75,9 @@ bool bound_knows_last(const struct op *op);
 int bound_run(const struct cuda_bound *chain, const void *(*address)(const void *frame, uint32_t value),
               const void *frame, k_stream stream);
 
+/* The values of the plan that its launches point at. */
+void bound_values(const struct cuda_bound *chain, void (*visit)(void *self, uint32_t value), void *self);
+
 /* False, with the reason. */
 bool bound_refuse(struct cuda_match *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Refuses a walk that does not fit 32 bits. */
@@ -110,7 +114,7 @@ bool bound_floats(struct cuda_match *m, struct cuda_bound *b, size_t at, const f
  * It lives from the step's first launch to its last. */
 size_t bound_scratch(struct cuda_match *m, size_t nbytes);
 bool bound_scratch_at(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t scratch);
-/* Room for a table while the program is loaded; NULL and a reason: out of memory. */
+/* Room for a table while the step is matched; NULL and a reason: out of memory. */
 void *bound_room(struct cuda_match *m, size_t count, size_t size);
 /* What the operator itself prepares (tables of Resize, nodes of trees), or NULL and a reason. */
 const struct op_prepared *bound_prepare(struct cuda_match *m);

@@ -204,6 +204,7 @@ static void run_case(struct bench *b, unsigned arch, struct bench_result *r) {
                               .is_last = host_is_last,
                               .make_last = host_make_last,
                               .arena = &b->arena,
+                              .room = &b->arena,
                               .table = host_table,
                               .scratch = host_scratch,
                               .arch = arch,

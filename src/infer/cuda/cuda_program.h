@@ -1,0 +1,127 @@
+/* cuda_program.h: what a device, a program and a batch on it are, for the files that make up the CUDA device:
+ *
+ *   cuda_device.c   the seam: which GPUs there are, opening one, pinned memory
+ *   cuda_match.c    a plan's steps as launches: types, layouts, what is refused
+ *   cuda_load.c     what it takes, and taking it: weights up, slots, streams, graphs
+ *   cuda_batch.c    batches in flight
+ *   cuda_say.c      what the runtime's errors mean, in words
+ *
+ * The device's memory is three kinds of blocks, each one cudaMalloc: the weights (constants that launches
+ * read, and their tables), the work of a batch (arena, scratch; one, since batches compute one after the
+ * other), and for each batch in flight its input and output. */
+#ifndef INFER_CUDA_PROGRAM_H
+#define INFER_CUDA_PROGRAM_H
+
+#include <pthread.h>
+
+#include "infer/cuda/cuda_api.h"
+#include "infer/cuda/cuda_bound.h"
+#include "infer/device.h"
+
+/* Batches in flight: one copied in, one computed, one copied out. */
+#define CUDA_DEPTH 3
+#define CUDA_ALIGN 256
+#define CUDA_OLDEST 75 /* compute capability, times ten */
+
+struct device {
+    struct device_options options;
+    int index, driver, runtime;
+    unsigned arch; /* compute capability: 75 ... */
+    char name[256];
+    bool graphs; /* launches captured once for each slot; SLUICE_CUDA_GRAPHS=0: launched one by one */
+};
+
+/* Where a value lies. In a program of halves every float of the plan has two bytes instead of four: floats
+ * have regions of their own, half as large, with the plan's offsets halved; what else is there stays where
+ * the plan has it. Floats of the slot's own blocks are converted on the way in and out. */
+enum cuda_region {
+    REGION_INPUT,
+    REGION_OUTPUT,
+    REGION_ARENA,
+    REGION_HALF_INPUT,
+    REGION_HALF_OUTPUT,
+    REGION_HALF_ARENA,
+    REGION_CONST,
+    REGION_COUNT
+};
+
+struct cuda_value {
+    enum cuda_region region;
+    enum k_type type;
+    size_t offset;        /* in its region; of a constant: in the weights */
+    bool last;            /* an image that lies channels-last */
+    bool plain;           /* must lie row-major */
+    bool wanted;          /* a constant that a launch reads */
+    bool floats_narrowed; /* a constant of f32 that the device has in halves */
+};
+
+struct cuda_step {
+    const struct cuda_bound *chain;
+    const char *what;
+};
+
+/* A plan's launches, and what they take. */
+struct cuda_code {
+    const struct device *device;
+    const struct plan *plan;
+    struct arena memory; /* chains */
+    struct arena room;   /* what matchers need while they match */
+    struct cuda_value *values;
+    struct cuda_step *steps;
+    enum k_type real;      /* of the program's floats */
+    bool rehearsal;        /* only to learn what it takes */
+    char *weights;         /* on the device; NULL in rehearsals */
+    size_t weights_nbytes; /* of constants and tables, so far */
+    size_t scratch_nbytes, region_nbytes[REGION_COUNT];
+    cudaError_t failed; /* of an upload */
+};
+
+/* One batch's way through the device. */
+struct cuda_slot {
+    char *input, *output;
+    cudaEvent_t copied, began, computed, ended;
+    cudaGraphExec_t graph;
+    struct device_batch *batch;
+};
+
+struct program {
+    struct device *device;
+    struct cuda_code code;
+    char *work; /* regions of the arena, then scratch */
+    char *region[REGION_COUNT];
+    char *scratch;
+    struct cuda_slot slots[CUDA_DEPTH];
+    cudaStream_t in, compute, out;
+    pthread_mutex_t mutex;
+    /* under mutex */
+    uint64_t submitted, collected;
+    sl_error lost; /* a fault after which the device takes nothing more */
+};
+
+/* cuda_match.c. Fills values, steps and what they take; SL_E_MODEL names the step and why it has no kernel.
+ * code->device and plan are set. */
+sl_status cuda_match_plan(struct cuda_code *code, sl_error *err);
+void cuda_code_clear(struct cuda_code *code);
+/* Whether one step has kernels; `why` says why not. */
+bool cuda_match_one(const struct device *device, const struct plan *plan, size_t step, char *why,
+                    size_t why_nbytes);
+
+/* cuda_load.c */
+void cuda_memory(const struct device *device, const struct plan *plan, struct device_memory *memory);
+sl_status cuda_load(struct device *device, const struct plan *plan, struct program **program, sl_error *err);
+void cuda_unload(struct program *program);
+
+/* cuda_batch.c */
+sl_status cuda_submit(struct program *program, struct device_batch *batch, sl_error *err);
+sl_status cuda_collect(struct program *program, struct device_batch **batch, sl_error *err);
+/* The launches of one batch on the stream; with `check` each step is waited for, so that a fault names it. */
+sl_status cuda_launch(struct program *program, struct cuda_slot *slot, bool check, sl_error *err);
+
+/* cuda_say.c. SL_OK for cudaSuccess, else status with "cannot WHAT: name (number): words"; status is
+ * SL_E_MEMORY where memory ran out, SL_E_DEVICE where there is no device to use, else SL_E_GPU. */
+sl_status cuda_say(sl_error *err, cudaError_t error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Why there is no GPU to use, and what would help. */
+void cuda_say_none(cudaError_t error, char *why, size_t why_nbytes);
+
+#endif
