@@ -9,6 +9,7 @@
 
 #include "infer/cuda/kernels/k_embed.h"
 #include "infer/cuda/kernels/k_features.h"
+#include "infer/cuda/kernels/k_gemm.h"
 #include "infer/cuda/kernels/k_move.h"
 #include "infer/cuda/kernels/k_place.h"
 #include "infer/cuda/kernels/k_pool.h"

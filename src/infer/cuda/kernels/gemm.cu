@@ -1,0 +1,178 @@
+/* gemm.cu: products of matrices: Y = act(scale * A B + bias + residual), A [m, k], B [k, n], Y [m, n].
+ *
+ * In f16, bf16 and, when asked for, tf32 on tensor cores (sums in f32), in plain f32 without. Read
+ * k_mainloop.cuh first: it has the loop, with pictures. This file says what is its own: where a tile's
+ * numbers come from, which block has which tile, and how large tiles are.
+ *
+ * FLOPs: 2 m n k. Bytes: (m k + k n + m n) elements, each once, as far as the caches hold what several blocks
+ * read. A block's tile of R x C sums reads R + C lines of k for R C multiplications each: large tiles for
+ * large products. But a GPU has some hundred multiprocessors and every tile keeps one busy, so where large
+ * tiles are too few, small ones are taken:
+ *
+ *   large   128 x 128 sums, 4 warps of 64 x 64    f16, bf16
+ *            64 x 128 sums, 4 warps of 32 x 64    f32, tf32
+ *   small    64 x 64 sums, 4 warps of 32 x 32
+ *
+ * Blocks are numbered so that eight tiles of rows times all columns follow each other (`tile_of`): those that
+ * run at the same time read the same lines of A and B, and the second reader finds them in the cache.
+ *
+ * Lines of A and B whose k lies side by side, begins at multiples of 16 bytes and is a multiple of 16 bytes
+ * long go by cp.async (`packed_lines`); any others, transposed ones too, number by number (`loose_lines`).
+ * Weights are packed when the model is loaded, so it is activations of odd sizes that take the slow way. */
+#include "infer/cuda/kernels/k_epilogue.cuh"
+#include "infer/cuda/kernels/k_mainloop.cuh"
+
+/* ---- where a tile's lines come from ---- */
+
+/* Line l of the tile is `first` + l of a matrix of `lines`, k_nbytes long. */
+struct packed_lines {
+    const unsigned char *from;
+    int64_t stride_nbytes;
+    int32_t lines, k_nbytes;
+
+    SL_DEVICE void chunk(unsigned char *to, int, int32_t line, int32_t q) const {
+        const bool there = line < lines && q * 16 < k_nbytes;
+        sl_cp_async16(to, there ? from + line * stride_nbytes + q * 16 : from, there ? 16 : 0);
+    }
+};
+
+template <typename T> struct loose_lines {
+    const T *from;
+    int64_t stride, k_stride; /* from line to line, along k */
+    int32_t lines, k;
+
+    SL_DEVICE void chunk(unsigned char *to, int, int32_t line, int32_t q) const {
+        const int EACH = 16 / sizeof(T);
+        k_pack<T> pack;
+#pragma unroll
+        for (int i = 0; i < EACH; i++) {
+            const int32_t at = q * EACH + i;
+            pack.v[i] = line < lines && at < k ? from[line * stride + at * k_stride] : sl_from_float<T>(0);
+        }
+        *(k_pack<T> *)to = pack;
+    }
+};
+
+template <typename T, bool PACKED> struct lines_of {
+    typedef packed_lines lines;
+    static SL_DEVICE lines make(const T *from, int64_t stride, int64_t, int32_t first, int32_t count,
+                                int32_t k) {
+        lines l = {(const unsigned char *)(from + first * stride), stride * (int64_t)sizeof(T), count - first,
+                   k * (int32_t)sizeof(T)};
+        return l;
+    }
+};
+template <typename T> struct lines_of<T, false> {
+    typedef loose_lines<T> lines;
+    static SL_DEVICE lines make(const T *from, int64_t stride, int64_t k_stride, int32_t first, int32_t count,
+                                int32_t k) {
+        lines l = {from + first * stride, stride, k_stride, count - first, k};
+        return l;
+    }
+};
+
+/* ---- the kernel ---- */
+
+struct tiles {
+    k_divide down, group; /* tiles of rows; of GROUP rows of tiles times all columns */
+    uint32_t across;
+};
+enum { GROUP = 8 };
+
+/* Which tile is block number i of a product. */
+SL_DEVICE void tile_of(const tiles &t, uint32_t i, int32_t *down, int32_t *across) {
+    const uint32_t group = k_quotient(i, t.group), rest = i - group * t.group.by, first = group * GROUP;
+    const uint32_t left = t.down.by - first,
+                   high = left < GROUP ? left : (uint32_t)GROUP; /* the last group is lower */
+    *down = (int32_t)(first + rest % high);
+    *across = (int32_t)(rest / high);
+}
+
+/* Along a padded column of B the zeros are taken, too. */
+template <typename T> SL_DEVICE int32_t k_of_b(const struct k_gemm &g) {
+    const int32_t each = 16 / (int32_t)sizeof(T);
+    return g.b_padded ? (g.k + each - 1) / each * each : g.k;
+}
+
+template <class S, bool PACKED_A, bool PACKED_B>
+SL_KERNEL_BOUNDS(S::THREADS, 1)
+void gemm(struct k_gemm g, tiles t, k_divide per_batch, bool packed_out) {
+    typedef typename S::Math::element T;
+    SL_SHARED_DYNAMIC(unsigned char, shared);
+    const uint32_t batch = k_quotient(blockIdx.x, per_batch);
+    int32_t down, across, at[3] = {0, 0, 0};
+    tile_of(t, blockIdx.x - batch * per_batch.by, &down, &across);
+    if (g.batches > 1)
+        k_walk_to<3>(g.batch, batch, at);
+    const int32_t row0 = down * S::ROWS, column0 = across * S::COLUMNS;
+    const typename lines_of<T, PACKED_A>::lines a =
+        lines_of<T, PACKED_A>::make((const T *)g.a + at[1], g.a_row, g.a_k, row0, g.m, g.k);
+    const typename lines_of<T, PACKED_B>::lines b =
+        lines_of<T, PACKED_B>::make((const T *)g.b + at[2], g.b_column, g.b_k, column0, g.n, k_of_b<T>(g));
+    float sums[S::SUMS];
+    const int32_t line_elements = K_LINE_NBYTES / (int32_t)sizeof(T);
+    k_mainloop<S>(shared, (g.k + line_elements - 1) / line_elements, a, b, sums);
+    k_way_out<S>(shared, sums, k_put_of<T>(g.out, at[0], row0, column0, g.m, g.n, packed_out));
+}
+
+/* ---- launchers ---- */
+
+static bool is_packed(const void *p, int64_t k_step, int64_t stride, int32_t k, int64_t nbytes) {
+    return k_step == 1 && (uintptr_t)p % 16 == 0 && stride * nbytes % 16 == 0 && k * nbytes % 16 == 0;
+}
+
+/* Batches keep what is aligned aligned. */
+static bool keeps(const struct k_gemm *g, int operand, int64_t nbytes) {
+    for (int d = 0; g->batches > 1 && d < g->batch.rank; d++)
+        if (g->batch.steps[operand][d] * nbytes % 16 != 0)
+            return false;
+    return true;
+}
+
+template <class S, bool PACKED_A, bool PACKED_B> static int launch(const struct k_gemm *g, k_stream stream) {
+    typedef typename S::Math::element T;
+    const int64_t nbytes = sizeof(T);
+    const uint32_t down = (uint32_t)((g->m + S::ROWS - 1) / S::ROWS),
+                   across = (uint32_t)((g->n + S::COLUMNS - 1) / S::COLUMNS);
+    tiles t = {k_divide_by(down), k_divide_by(GROUP * across), across};
+    bool packed_out = (uintptr_t)g->out.y % 16 == 0 && (uintptr_t)g->out.residual % 16 == 0 &&
+                      g->out.ld * nbytes % 16 == 0 && keeps(g, 0, nbytes);
+    return SL_LAUNCH((gemm<S, PACKED_A, PACKED_B>), down * across * g->batches, S::THREADS, S::SHARED_NBYTES,
+                     stream, *g, t, k_divide_by(down * across), packed_out);
+}
+
+template <class S> static int launch_lines(const struct k_gemm *g, bool a, bool b, k_stream stream) {
+    if (a && b)
+        return launch<S, true, true>(g, stream);
+    if (b)
+        return launch<S, false, true>(g, stream);
+    return a ? launch<S, true, false>(g, stream) : launch<S, false, false>(g, stream);
+}
+
+/* Large tiles where both factors are packed and there are enough tiles for a large GPU's multiprocessors. */
+enum { ENOUGH_TILES = 120 };
+
+template <class Large, class Small> static int launch_shape(const struct k_gemm *g, k_stream stream) {
+    typedef typename Large::Math::element T;
+    const int64_t nbytes = sizeof(T), down = (g->m + Large::ROWS - 1) / Large::ROWS,
+                  across = (g->n + Large::COLUMNS - 1) / Large::COLUMNS;
+    bool a = is_packed(g->a, g->a_k, g->a_row, g->k, nbytes) && keeps(g, 1, nbytes),
+         b = is_packed(g->b, g->b_k, g->b_column, g->b_padded ? 16 : g->k, nbytes) && keeps(g, 2, nbytes);
+    return a && b && down * across * g->batches >= ENOUGH_TILES ? launch<Large, true, true>(g, stream)
+                                                                : launch_lines<Small>(g, a, b, stream);
+}
+
+template <class Math> static int launch_halves(const struct k_gemm *g, k_stream stream) {
+    return launch_shape<k_shape<Math, 128, 128, 64, 64, 3>, k_shape<Math, 64, 64, 32, 32, 3>>(g, stream);
+}
+
+template <class Math> static int launch_floats(const struct k_gemm *g, k_stream stream) {
+    return launch_shape<k_shape<Math, 64, 128, 32, 64, 3>, k_shape<Math, 64, 64, 32, 32, 3>>(g, stream);
+}
+
+extern "C" int k_gemm_launch(const struct k_gemm *g, k_stream stream) {
+    return g->type == K_F16    ? launch_halves<k_mma_f16>(g, stream)
+           : g->type == K_BF16 ? launch_halves<k_mma_bf16>(g, stream)
+           : g->tf32           ? launch_floats<k_mma_tf32>(g, stream)
+                               : launch_floats<k_fma_f32>(g, stream);
+}
