@@ -13,28 +13,16 @@
  *            64 x 128 sums, 4 warps of 32 x 64    f32, tf32
  *   small    64 x 64 sums, 4 warps of 32 x 32
  *
- * Blocks are numbered so that eight tiles of rows times all columns follow each other (`tile_of`): those that
+ * Blocks are numbered so that eight tiles of rows times all columns follow each other (k_tile_of): those that
  * run at the same time read the same lines of A and B, and the second reader finds them in the cache.
  *
  * Lines of A and B whose k lies side by side, begins at multiples of 16 bytes and is a multiple of 16 bytes
- * long go by cp.async (`packed_lines`); any others, transposed ones too, number by number (`loose_lines`).
+ * long go by cp.async (`k_packed_lines`); any others, transposed ones too, number by number (`loose_lines`).
  * Weights are packed when the model is loaded, so it is activations of odd sizes that take the slow way. */
 #include "infer/cuda/kernels/k_epilogue.cuh"
 #include "infer/cuda/kernels/k_mainloop.cuh"
 
-/* ---- where a tile's lines come from ---- */
-
-/* Line l of the tile is `first` + l of a matrix of `lines`, k_nbytes long. */
-struct packed_lines {
-    const unsigned char *from;
-    int64_t stride_nbytes;
-    int32_t lines, k_nbytes;
-
-    SL_DEVICE void chunk(unsigned char *to, int, int32_t line, int32_t q) const {
-        const bool there = line < lines && q * 16 < k_nbytes;
-        sl_cp_async16(to, there ? from + line * stride_nbytes + q * 16 : from, there ? 16 : 0);
-    }
-};
+/* ---- where a tile's lines come from: k_packed_lines of k_mainloop.cuh, or number by number ---- */
 
 template <typename T> struct loose_lines {
     const T *from;
@@ -54,7 +42,7 @@ template <typename T> struct loose_lines {
 };
 
 template <typename T, bool PACKED> struct lines_of {
-    typedef packed_lines lines;
+    typedef k_packed_lines lines;
     static SL_DEVICE lines make(const T *from, int64_t stride, int64_t, int32_t first, int32_t count,
                                 int32_t k) {
         lines l = {(const unsigned char *)(from + first * stride), stride * (int64_t)sizeof(T), count - first,
@@ -73,21 +61,6 @@ template <typename T> struct lines_of<T, false> {
 
 /* ---- the kernel ---- */
 
-struct tiles {
-    k_divide down, group; /* tiles of rows; of GROUP rows of tiles times all columns */
-    uint32_t across;
-};
-enum { GROUP = 8 };
-
-/* Which tile is block number i of a product. */
-SL_DEVICE void tile_of(const tiles &t, uint32_t i, int32_t *down, int32_t *across) {
-    const uint32_t group = k_quotient(i, t.group), rest = i - group * t.group.by, first = group * GROUP;
-    const uint32_t left = t.down.by - first,
-                   high = left < GROUP ? left : (uint32_t)GROUP; /* the last group is lower */
-    *down = (int32_t)(first + rest % high);
-    *across = (int32_t)(rest / high);
-}
-
 /* Along a padded column of B the zeros are taken, too. */
 template <typename T> SL_DEVICE int32_t k_of_b(const struct k_gemm &g) {
     const int32_t each = 16 / (int32_t)sizeof(T);
@@ -96,12 +69,12 @@ template <typename T> SL_DEVICE int32_t k_of_b(const struct k_gemm &g) {
 
 template <class S, bool PACKED_A, bool PACKED_B>
 SL_KERNEL_BOUNDS(S::THREADS, 1)
-void gemm(struct k_gemm g, tiles t, k_divide per_batch, bool packed_out) {
+void gemm(struct k_gemm g, k_tiling t, k_divide per_batch, bool packed_out) {
     typedef typename S::Math::element T;
     SL_SHARED_DYNAMIC(unsigned char, shared);
     const uint32_t batch = k_quotient(blockIdx.x, per_batch);
     int32_t down, across, at[3] = {0, 0, 0};
-    tile_of(t, blockIdx.x - batch * per_batch.by, &down, &across);
+    k_tile_of(t, blockIdx.x - batch * per_batch.by, &down, &across);
     if (g.batches > 1)
         k_walk_to<3>(g.batch, batch, at);
     const int32_t row0 = down * S::ROWS, column0 = across * S::COLUMNS;
@@ -134,7 +107,7 @@ template <class S, bool PACKED_A, bool PACKED_B> static int launch(const struct 
     const int64_t nbytes = sizeof(T);
     const uint32_t down = (uint32_t)((g->m + S::ROWS - 1) / S::ROWS),
                    across = (uint32_t)((g->n + S::COLUMNS - 1) / S::COLUMNS);
-    tiles t = {k_divide_by(down), k_divide_by(GROUP * across), across};
+    k_tiling t = k_tiles(down, across);
     bool packed_out = (uintptr_t)g->out.y % 16 == 0 && (uintptr_t)g->out.residual % 16 == 0 &&
                       g->out.ld * nbytes % 16 == 0 && keeps(g, 0, nbytes);
     return SL_LAUNCH((gemm<S, PACKED_A, PACKED_B>), down * across * g->batches, S::THREADS, S::SHARED_NBYTES,

@@ -264,4 +264,39 @@ SL_DEVICE void k_way_out(unsigned char *shared, const float (&sums)[S::SUMS], co
     }
 }
 
+/* ---- what several kernels need to use it ---- */
+
+/* Line l of the tile is `first` + l of a matrix of `lines`, k_nbytes long. */
+struct k_packed_lines {
+    const unsigned char *from;
+    int64_t stride_nbytes;
+    int32_t lines, k_nbytes;
+
+    SL_DEVICE void chunk(unsigned char *to, int, int32_t line, int32_t q) const {
+        const bool there = line < lines && q * 16 < k_nbytes;
+        sl_cp_async16(to, there ? from + line * stride_nbytes + q * 16 : from, there ? 16 : 0);
+    }
+};
+
+/* Blocks are numbered so that K_GROUP tiles of rows times all columns follow each other: those that run at
+ * the same time read the same lines of A and B, and the second reader finds them in the cache. */
+struct k_tiling {
+    struct k_divide down, group; /* tiles of rows; tiles in K_GROUP of those times all columns */
+};
+enum { K_GROUP = 8 };
+
+/* Which tile is block number i of a product. */
+SL_DEVICE void k_tile_of(const k_tiling &t, uint32_t i, int32_t *down, int32_t *across) {
+    const uint32_t group = k_quotient(i, t.group), rest = i - group * t.group.by, first = group * K_GROUP;
+    const uint32_t left = t.down.by - first,
+                   high = left < K_GROUP ? left : (uint32_t)K_GROUP; /* the last group is lower */
+    *down = (int32_t)(first + rest % high);
+    *across = (int32_t)(rest / high);
+}
+
+static inline k_tiling k_tiles(uint32_t down, uint32_t across) {
+    k_tiling t = {k_divide_by(down), k_divide_by(K_GROUP * across)};
+    return t;
+}
+
 #endif
