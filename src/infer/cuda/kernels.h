@@ -7,6 +7,7 @@
 #ifndef INFER_CUDA_KERNELS_H
 #define INFER_CUDA_KERNELS_H
 
+#include "infer/cuda/kernels/k_attention.h"
 #include "infer/cuda/kernels/k_conv.h"
 #include "infer/cuda/kernels/k_embed.h"
 #include "infer/cuda/kernels/k_features.h"

@@ -1,0 +1,74 @@
+/* k_attention.cuh: which keys a query sees, and the softmax that goes tile by tile: for both attentions. */
+#ifndef INFER_CUDA_K_ATTENTION_CUH
+#define INFER_CUDA_K_ATTENTION_CUH
+
+#include "infer/cuda/kernels/k_attention.h"
+#include "infer/cuda/kernels/k_device.cuh"
+
+#define K_LOG2_E 1.4426950408889634f
+
+/* What of the keys batch b, head h has. */
+struct k_sight {
+    int32_t batch, head, shift,
+        count; /* query i stands beside key i + shift; keys from `count` on are none */
+};
+
+SL_DEVICE k_sight k_sight_of(const struct k_attention &a, int32_t batch, int32_t head) {
+    k_sight s = {batch, head, 0, a.keys};
+    if (a.count) {
+        const int64_t n = a.count[batch];
+        s.count = n < 0 ? 0 : n < a.keys ? (int32_t)n : a.keys;
+        s.shift = (int32_t)n - a.queries;
+    }
+    return s;
+}
+
+/* Keys that queries [first, last] see at all: [*from, *to). */
+SL_DEVICE void k_range(const struct k_attention &a, const k_sight &s, int32_t first, int32_t last,
+                       int32_t *from, int32_t *to) {
+    *from = a.left >= 0 ? sl_max(first + s.shift - a.left, 0) : 0;
+    *to = a.right >= 0 ? sl_min(last + s.shift + a.right + 1, s.count) : s.count;
+}
+
+/* The score as the softmax takes it, or -infinity. */
+SL_DEVICE float k_score(const struct k_attention &a, const k_sight &s, int32_t i, int32_t j, float score) {
+    score *= a.scale;
+    if (a.softcap != 0)
+        score = a.softcap * tanhf(score / a.softcap);
+    if (j >= s.count || (a.left >= 0 && j < i + s.shift - a.left) ||
+        (a.right >= 0 && j > i + s.shift + a.right))
+        return -INFINITY;
+    if (!a.mask || i >= a.queries)
+        return score;
+    if (a.mask_columns != 1 && j >= a.mask_columns)
+        return -INFINITY;
+    const int64_t at =
+        s.batch * a.mask_step[0] + s.head * a.mask_step[1] + i * a.mask_step[2] + j * a.mask_step[3];
+    const float bias = k_load<float>(a.mask, a.mask_type, at);
+    if (a.mask_type == K_BOOL)
+        return bias != 0 ? score : -INFINITY;
+    return bias == -INFINITY ? bias : score + bias;
+}
+
+/* A row's softmax so far: largest score, sum of exponentials. When a tile brings a larger one, what was
+ * summed up shrinks by exp(old - new); exp(x) is 2^(x log2 e). Nothing but -infinity so far: everything is
+ * zero. */
+struct k_running {
+    float largest, sum;
+
+    SL_DEVICE float raise(float tile_largest) {
+        const float now = fmaxf(largest, tile_largest);
+        const float shrink = now == -INFINITY ? 1 : sl_ex2((largest - now) * K_LOG2_E);
+        largest = now;
+        sum *= shrink;
+        return shrink;
+    }
+    SL_DEVICE float weigh(float score) const {
+        return largest == -INFINITY && score == -INFINITY ? 0 : sl_ex2((score - largest) * K_LOG2_E);
+    }
+    SL_DEVICE float share() const {
+        return sum == 0 ? 0 : 1 / sum;
+    }
+};
+
+#endif
