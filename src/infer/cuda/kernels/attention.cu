@@ -48,7 +48,7 @@ template <int SIZE> SL_DEVICE int32_t place_of(int32_t line, int32_t c) {
 template <typename T, int SIZE, bool PACKED>
 SL_DEVICE void fetch(T *tile, const T *from, int64_t step, int32_t first, int32_t rows, int32_t size) {
     const int CHUNKS = SIZE / 8;
-#pragma unroll
+#pragma unroll(PACKED ? 64 * CHUNKS / THREADS : 1)
     for (int i = 0; i < 64 * CHUNKS / THREADS; i++) {
         const int32_t at = (int32_t)threadIdx.x + i * THREADS, line = at / CHUNKS, c = at % CHUNKS;
         const bool row = first + line < rows;
