@@ -39,6 +39,7 @@ typedef struct sl_job_options {
     int64_t batch_size;    /* rows; 0: auto */
     unsigned workers;      /* 0: auto */
     uint64_t memory_limit; /* bytes of host memory; 0: what the machine and its cgroup leave */
+    uint64_t gpu_memory;   /* bytes of each GPU's memory; 0: what it has free */
 
     const char *content_type;     /* NULL: by name and content */
     const char *compression_type; /* NULL: by content; "None", "Gzip", "Zstd" */

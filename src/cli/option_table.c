@@ -205,15 +205,18 @@ const struct option_def option_table[] = {
      "auto takes a GPU where one works, else the CPU, and says which and why; an explicit cuda never falls "
      "back.",
      set_text, AT(job.device), false},
-    {"precision", 0, "fp32|bf16|int8", "fp32", RUNS, "arithmetic of the model",
+    {"precision", 0, "fp32|tf32|fp16|bf16|int8", "fp32", RUNS, "arithmetic of the model",
+     "On a GPU tf32 rounds the factors of products, fp16 and bf16 keep all floats in halves, but for trees "
+     "and "
+     "linear models; sums are fp32. On the CPU "
      "bf16 keeps images and the operands of products in bfloat16 and sums in fp32; it needs a CPU with "
      "AVX-512 BF16. int8 computes in levels what a quantiser put between DequantizeLinear and "
      "QuantizeLinear; "
      "the rest stays in fp32.",
      set_text, AT(job.precision), false},
     {"batch-size", 'b', "N|auto", "auto", JOB, "rows that go through the model together",
-     "In fp32 a record's score does not depend on it. auto takes what fits the caches and the memory; plan "
-     "says why.",
+     "In fp32 a record's score does not depend on it. auto takes what fits the caches and the memory; on a "
+     "GPU it tries sizes there and takes the smallest that is as fast as any. plan says why.",
      set_batch_size, 0, false},
     {"workers", 'j', "N|auto", "auto", JOB, "threads that decode and format",
      "auto begins with the cores that cgroup and affinity allow and settles in the first seconds, by who "
@@ -223,6 +226,9 @@ const struct option_def option_table[] = {
     {"memory-limit", 0, "SIZE", "all that is free", JOB, "host memory; what needs more does not start",
      "Free is what the machine and its cgroup leave. All memory is reserved before the first record is read.",
      set_nbytes, AT(job.memory_limit), false},
+    {"gpu-memory", 0, "SIZE", "all that is free", JOB, "memory of each GPU; what needs more does not start",
+     "Weights, activations and the batches in flight are reserved before the first record is read.",
+     set_nbytes, AT(job.gpu_memory), false},
     {"content-type", 0, "TYPE", "by name and content", JOB, "what the input is",
      "text/csv, text/plain (a text a line), application/jsonlines, application/json, application/x-tar, "
      "application/zip, application/x-npy, application/x-npz, application/x-tfrecord, "

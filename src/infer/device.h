@@ -35,15 +35,21 @@ struct device_memory {
     size_t weights_nbytes; /* packed copies; the model file's own pages are not counted */
     size_t arena_nbytes;   /* all arenas and scratch */
     size_t library_nbytes; /* allowance for what libraries allocate */
-    /* `own`: all of it is memory of the device, not the host's, with slots_nbytes for the batches in flight
-     * there; so much of it is free now. The host's slots are pinned then. */
+    /* `own`: all of the above is memory of the device, not the host's, with slots_nbytes for the batches in
+     * flight there; so much of it is free now. The host's slots are pinned then. */
     bool own;
     size_t slots_nbytes;
     uint64_t free_nbytes, total_nbytes;
 };
 
+/* open() of this index, where a device allows it: nothing is computed, but supports and memory answer for a
+ * device that is not here. */
+#define DEVICE_REHEARSED (-1)
+
 struct device_ops {
     const char *name; /* "cpu", "cuda" */
+    /* Batches in flight on each device that computes by itself; 0: threads of the host compute. */
+    unsigned own_depth;
     /* How many there are. 0: `why` says why not and what would help. */
     int (*count)(char *why, size_t why_nbytes);
     sl_status (*open)(struct device **device, int index, const struct device_options *options, sl_error *err);

@@ -5,11 +5,8 @@
 #include "job/job.h"
 #include "support/text.h"
 
-#define BLOCK_NBYTES (512u << 10)     /* fits L2, long enough to amortise handing it over */
-#define STACK_NBYTES (64u << 10)      /* what a thread of ours touches of its stack */
-#define BATCH_CACHE_NBYTES (8u << 20) /* activations of a batch should stay in cache */
-#define BATCH_MAX 1024
-#define BATCH_MAX_LINES 4096 /* lines are small: a larger batch is handed over less often */
+#define BLOCK_NBYTES (512u << 10) /* fits L2, long enough to amortise handing it over */
+#define STACK_NBYTES (64u << 10)  /* what a thread of ours touches of its stack */
 
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
@@ -26,6 +23,15 @@ void job_choose_widths(struct job *job) {
     w->slots = w->device_threads + w->device_threads / 2 + 3;
     w->blocks = 2 * w->workers_max + 2 * w->readers;
     w->block_nbytes = BLOCK_NBYTES;
+}
+
+/* A device that computes by itself has its batches in flight; beside them one slot fills, one waits for its
+ * last rows, one is formatted and one written. */
+void job_fit_widths(struct job *job) {
+    if (!job->device_ops->own_depth)
+        return;
+    job->widths.device_threads = job->device_count;
+    job->widths.slots = job->device_count * job->device_ops->own_depth + 4;
 }
 
 void job_ring_options(const struct job *job, struct ring_options *options) {
@@ -60,11 +66,21 @@ void job_output_options(const struct job *job, struct output_options *options) {
                                 .open_max = in_flight < job->shards.count ? in_flight : job->shards.count};
 }
 
-static void add(struct budget *budget, const char *what, uint64_t count, uint64_t each) {
+static void add_at(struct budget *budget, enum budget_place place, const char *what, uint64_t count,
+                   uint64_t each) {
     if (!count || !each || budget->line_count == BUDGET_LINES)
         return;
-    budget->lines[budget->line_count++] = (struct budget_line){what, count, each};
-    budget->total += count * each;
+    budget->lines[budget->line_count++] = (struct budget_line){what, count, each, place};
+    if (place == BUDGET_DEVICE)
+        budget->gpu_total += count * each;
+    else
+        budget->total += count * each;
+    if (place == BUDGET_PINNED)
+        budget->pinned += count * each;
+}
+
+static void add(struct budget *budget, const char *what, uint64_t count, uint64_t each) {
+    add_at(budget, BUDGET_HOST, what, count, each);
 }
 
 static void find_limit(struct job *job) {
@@ -79,26 +95,75 @@ static void find_limit(struct job *job) {
     }
 }
 
+/* Every device gets the same; the one with the least left is the limit. */
+static void find_gpu_limit(struct job *job, const struct device_memory *first) {
+    struct budget *b = &job->budget;
+    unsigned tightest = 0;
+    struct device_memory least = *first, other;
+    char total[32];
+    for (unsigned i = 1; i < job->device_count; i++) {
+        job->device_ops->memory(job->devices[i], job->plan, &other);
+        if (other.free_nbytes >= least.free_nbytes)
+            continue;
+        least = other;
+        tightest = i;
+    }
+    b->gpu_limit = least.free_nbytes;
+    b->gpu_weights = first->weights_nbytes;
+    text_nbytes(total, sizeof total, least.total_nbytes);
+    snprintf(b->gpu_limit_from, sizeof b->gpu_limit_from, "what device %u of %u has free of %s", tightest + 1,
+             job->device_count, total);
+    if (job->device_count == 1)
+        snprintf(b->gpu_limit_from, sizeof b->gpu_limit_from, "what it has free of %s", total);
+    if (!job->options->gpu_memory || job->options->gpu_memory >= b->gpu_limit)
+        return;
+    b->gpu_limit = job->options->gpu_memory;
+    snprintf(b->gpu_limit_from, sizeof b->gpu_limit_from, "--gpu-memory");
+}
+
+static void add_device(struct job *job) {
+    struct budget *b = &job->budget;
+    struct device_memory device;
+    job->device_ops->memory(job->devices[0], job->plan, &device);
+    enum budget_place place = device.own ? BUDGET_DEVICE : BUDGET_HOST;
+    add_at(b, place, device.own ? "weights" : "weights, packed", 1, device.weights_nbytes);
+    add_at(b, place, device.own ? "arena and scratch" : "arenas and scratch", 1, device.arena_nbytes);
+    add_at(b, place, "allowance for libraries", 1, device.library_nbytes);
+    if (device.own) {
+        add_at(b, place, "batches in flight", job->device_ops->own_depth,
+               device.slots_nbytes / job->device_ops->own_depth);
+        find_gpu_limit(job, &device);
+    }
+}
+
+/* What the device reads and writes is pinned, where it has memory of its own. */
+static void add_slots(struct job *job) {
+    struct ring_options ring;
+    struct budget *b = &job->budget;
+    job_ring_options(job, &ring);
+    size_t blocks = ring.input_nbytes + ring.output_nbytes;
+    if (job->device_ops->own_depth) {
+        add_at(b, BUDGET_PINNED, "slots, pinned", job->widths.slots, blocks);
+        add(b, "slots, their rows", job->widths.slots, ring_slot_nbytes(&ring) - blocks);
+    } else {
+        add(b, "slots", job->widths.slots, ring_slot_nbytes(&ring));
+    }
+}
+
 void budget_add_up(struct job *job) {
     struct budget *b = &job->budget;
     const struct job_widths *w = &job->widths;
-    struct ring_options ring;
     struct tasks_options tasks;
     struct output_options output;
-    struct device_memory device;
     *b = (struct budget){0};
-    job_ring_options(job, &ring);
     job_tasks_options(job, &tasks);
     job_output_options(job, &output);
-    job->device_ops->memory(job->devices[0], job->plan, &device);
     size_t chains = 0;
     for (size_t i = 0; i < job->plan->input_count; i++)
         chains += chain_nbytes(job->chains[i]);
     add(b, "program, libraries and model file", 1, job->base_nbytes);
-    add(b, "weights, packed", 1, device.weights_nbytes);
-    add(b, "arenas and scratch", 1, device.arena_nbytes);
-    add(b, "allowance for libraries", 1, device.library_nbytes);
-    add(b, "slots", w->slots, ring_slot_nbytes(&ring));
+    add_device(job);
+    add_slots(job);
     add(b, "blocks", w->blocks, block_pool_block_nbytes(w));
     add(b, "readers", w->readers, reader_nbytes(&job->reader_options, job->container));
     add(b, "workers", w->workers_max, chains + formatter_worker_nbytes(job->formatter));
@@ -108,21 +173,41 @@ void budget_add_up(struct job *job) {
     find_limit(job);
 }
 
-void budget_print(const struct budget *budget, struct buf *out) {
+bool budget_fits(const struct budget *b) {
+    return b->total <= b->limit && (!b->gpu_total || b->gpu_total <= b->gpu_limit);
+}
+
+static void print_line(const struct budget_line *line, struct buf *out) {
     char each[32], total[32];
-    for (unsigned i = 0; i < budget->line_count; i++) {
-        const struct budget_line *line = &budget->lines[i];
-        text_nbytes(each, sizeof each, line->each);
-        text_nbytes(total, sizeof total, line->each * line->count);
-        if (line->count > 1)
-            buf_printf(out, "  %-34s %12s   %llu x %s\n", line->what, total, (unsigned long long)line->count,
-                       each);
-        else
-            buf_printf(out, "  %-34s %12s\n", line->what, total);
-    }
-    text_nbytes(total, sizeof total, budget->total);
-    text_nbytes(each, sizeof each, budget->limit);
-    buf_printf(out, "  %-34s %12s   of %s (%s)\n", "total, resident", total, each, budget->limit_from);
+    text_nbytes(each, sizeof each, line->each);
+    text_nbytes(total, sizeof total, line->each * line->count);
+    if (line->count > 1)
+        buf_printf(out, "  %-34s %12s   %llu x %s\n", line->what, total, (unsigned long long)line->count,
+                   each);
+    else
+        buf_printf(out, "  %-34s %12s\n", line->what, total);
+}
+
+static void print_total(const char *what, uint64_t nbytes, uint64_t limit, const char *from,
+                        struct buf *out) {
+    char total[32], most[32];
+    text_nbytes(total, sizeof total, nbytes);
+    text_nbytes(most, sizeof most, limit);
+    buf_printf(out, "  %-34s %12s   of %s (%s)\n", what, total, most, from);
+}
+
+void budget_print(const struct budget *budget, struct buf *out) {
+    for (unsigned i = 0; i < budget->line_count; i++)
+        if (budget->lines[i].place != BUDGET_DEVICE)
+            print_line(&budget->lines[i], out);
+    print_total("total, resident", budget->total, budget->limit, budget->limit_from, out);
+    if (!budget->gpu_total)
+        return;
+    buf_puts(out, "\nmemory of the GPU\n");
+    for (unsigned i = 0; i < budget->line_count; i++)
+        if (budget->lines[i].place == BUDGET_DEVICE)
+            print_line(&budget->lines[i], out);
+    print_total("total", budget->gpu_total, budget->gpu_limit, budget->gpu_limit_from, out);
 }
 
 sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err) {
@@ -138,81 +223,5 @@ sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err) {
                             job->options->accept, &job->chain_options, err);
     if (st == SL_OK)
         budget_add_up(job);
-    return st;
-}
-
-static sl_status too_big(const struct job *job, sl_error *err) {
-    char need[32], have[32];
-    text_nbytes(need, sizeof need, job->budget.total);
-    text_nbytes(have, sizeof have, job->budget.limit);
-    return error_set(
-        err, SL_E_MEMORY,
-        "not enough memory: batch size %lld needs %s, the limit is %s (%s); try a smaller --batch-size or "
-        "fewer --workers",
-        (long long)job->plan->batch, need, have, job->budget.limit_from);
-}
-
-/* Where every input file is one record, a batch larger than a thread's share would leave threads idle. */
-static int64_t most_rows(const struct job *job) {
-    bool lines = !job->has_input ||
-                 (job->container->kind != SL_RECORD_BYTES && job->container->kind != SL_RECORD_FIELDS);
-    int64_t most = lines ? BATCH_MAX_LINES : BATCH_MAX;
-    if (job->has_input && job->container == &container_file)
-        while (most > 1 && (uint64_t)most * job->widths.device_threads > 2 * job->shards.count)
-            most /= 2;
-    return most;
-}
-
-static sl_status auto_batch(struct job *job, sl_error *err) {
-    int64_t most = most_rows(job), batch = most;
-    sl_status st = job_try_batch(job, 1, err); /* the least there is: says what a row takes */
-    if (st != SL_OK)
-        return st;
-    if (job->plan->dynamic) {
-        snprintf(job->batch_line, sizeof job->batch_line,
-                 "auto: one record at a time, because how much the model puts out depends on the record");
-        return SL_OK;
-    }
-    size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes + job->plan->text_row_nbytes;
-    while (batch > 4 && (uint64_t)batch * row_nbytes > BATCH_CACHE_NBYTES)
-        batch /= 2;
-    sl_error why = {0};
-    st = job_try_batch(job, batch, &why);
-    if (st == SL_E_MODEL) { /* made for one record, though its shapes do not say so */
-        snprintf(job->batch_line, sizeof job->batch_line,
-                 "auto: one record at a time, because the model takes no more: %.400s", why.text);
-        return job_try_batch(job, 1, err);
-    }
-    if (st != SL_OK)
-        *err = why;
-    while (st == SL_OK && job->budget.total > job->budget.limit && batch > 1) {
-        batch /= 2;
-        st = job_try_batch(job, batch, err);
-    }
-    char cache[32];
-    text_nbytes(cache, sizeof cache, BATCH_CACHE_NBYTES);
-    snprintf(
-        job->batch_line, sizeof job->batch_line,
-        "auto: the largest power of two up to %lld whose activations stay within %s and that fits the memory",
-        (long long)most, cache);
-    return st;
-}
-
-sl_status job_choose_batch(struct job *job, sl_error *err) {
-    int64_t fixed = job->model.unbatched ? 1 : graph_fixed_batch(job->model.graph),
-            asked = job->options->batch_size;
-    sl_status st;
-    job->base_nbytes = machine_rss();
-    if (fixed || asked) {
-        st = job_try_batch(job, asked ? asked : fixed, err);
-        snprintf(job->batch_line, sizeof job->batch_line, "%s",
-                 job->model.unbatched ? "transform.json says that the model takes one record"
-                 : fixed              ? "the model has it fixed"
-                                      : "asked for");
-    } else {
-        st = auto_batch(job, err);
-    }
-    if (st == SL_OK && job->budget.total > job->budget.limit)
-        st = too_big(job, err);
     return st;
 }

@@ -51,12 +51,29 @@ void job_fail(struct job *job, const sl_error *err) {
 
 static void *device_slot_alloc(void *ctx, size_t nbytes) {
     struct job *job = ctx;
-    return job->device_ops->slot_alloc(job->devices[0], nbytes);
+    void *p = job->device_ops->slot_alloc(job->devices[0], nbytes);
+    if (!p && job->device_ops->own_depth)
+        job->slot_refused = true;
+    return p;
 }
 
 static void device_slot_free(void *ctx, void *p, size_t nbytes) {
     struct job *job = ctx;
     job->device_ops->slot_free(job->devices[0], p, nbytes);
+}
+
+/* Pinned memory that was refused: what there was to give. */
+static void explain_pinned(const struct job *job, sl_error *err) {
+    char want[32], left[32];
+    struct machine now;
+    machine_read(&now);
+    text_nbytes(want, sizeof want, job->budget.pinned);
+    text_nbytes(left, sizeof left, now.memory_nbytes);
+    (void)error_set(err, SL_E_MEMORY,
+                    "cannot pin %s of host memory for %u slots of %lld rows: the driver refused, %s are left "
+                    "(%s; the memlock limit does not count here); try a smaller --batch-size",
+                    want, job->widths.slots, (long long)job->plan->batch, left,
+                    now.cgroup_limit ? "of the machine or its cgroup" : "of the machine");
 }
 
 static sl_status load_programs(struct job *job, sl_error *err) {
@@ -137,6 +154,8 @@ sl_status job_open_streams(struct job *job, sl_error *err) {
     sl_status st = load_programs(job, err);
     if (st == SL_OK)
         st = ring_open(&job->ring, &ring, err);
+    if (st == SL_E_MEMORY && !job->ring && job->slot_refused)
+        explain_pinned(job, err);
     if (st == SL_OK)
         st = tasks_open(&job->tasks, &tasks, err);
     if (st == SL_OK)

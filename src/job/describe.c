@@ -68,11 +68,13 @@ static void print_batches(struct job *job, struct buf *out) {
                                                        : 2 * batch) { /* one asked for may lie between */
         if (job_try_batch(job, batch, &err) != SL_OK)
             continue;
-        buf_printf(out, "%s %6lld rows  %10s of activations in flight  %10s in all%s\n",
+        buf_printf(out, "%s %6lld rows  %10s of activations in flight  %10s in all",
                    batch == chosen ? "*" : " ", (long long)batch,
                    text_nbytes(arena, sizeof arena, job->plan->arena_nbytes),
-                   text_nbytes(total, sizeof total, job->budget.total),
-                   job->budget.total > job->budget.limit ? ", does not fit" : "");
+                   text_nbytes(total, sizeof total, job->budget.total));
+        if (job->budget.gpu_total)
+            buf_printf(out, "  %10s of the GPU", text_nbytes(total, sizeof total, job->budget.gpu_total));
+        buf_puts(out, budget_fits(&job->budget) ? "\n" : ", does not fit\n");
     }
 }
 
@@ -98,6 +100,7 @@ static void print_plan(struct job *job, struct buf *out) {
 }
 
 static void print_plan_json(const struct job *job, struct buf *out) {
+    static const char *const places[] = {"host", "pinned", "gpu"};
     buf_puts(out, "{");
     json_put_key(out, "model");
     json_put_string(out, job->model.path, strlen(job->model.path));
@@ -115,15 +118,19 @@ static void print_plan_json(const struct job *job, struct buf *out) {
                job->has_input ? (unsigned long long)job->shards.total_nbytes : 0);
     for (unsigned i = 0; i < job->budget.line_count; i++) {
         const struct budget_line *line = &job->budget.lines[i];
-        buf_printf(out, "%s{\"what\": \"%s\", \"count\": %llu, \"bytes_each\": %llu}", i ? ", " : "",
-                   line->what, (unsigned long long)line->count, (unsigned long long)line->each);
+        buf_printf(out, "%s{\"what\": \"%s\", \"where\": \"%s\", \"count\": %llu, \"bytes_each\": %llu}",
+                   i ? ", " : "", line->what, places[line->place], (unsigned long long)line->count,
+                   (unsigned long long)line->each);
     }
     char *text = json_dumps(job->model.config, JSON_COMPACT);
     json_free_t release;
     json_get_alloc_funcs(NULL, &release);
-    buf_printf(out, "], \"memory_total_bytes\": %llu, \"memory_limit_bytes\": %llu, \"transform\": %s}\n",
-               (unsigned long long)job->budget.total, (unsigned long long)job->budget.limit,
-               text ? text : "null");
+    buf_printf(out, "], \"memory_total_bytes\": %llu, \"memory_limit_bytes\": %llu, ",
+               (unsigned long long)job->budget.total, (unsigned long long)job->budget.limit);
+    if (job->budget.gpu_total)
+        buf_printf(out, "\"gpu_total_bytes\": %llu, \"gpu_limit_bytes\": %llu, ",
+                   (unsigned long long)job->budget.gpu_total, (unsigned long long)job->budget.gpu_limit);
+    buf_printf(out, "\"transform\": %s}\n", text ? text : "null");
     release(text);
 }
 

@@ -32,7 +32,7 @@ static sl_status open_one(struct job *job, const struct device_ops *ops, int ind
 
 /* "cuda" or "cuda:0,2". */
 static sl_status open_cuda(struct job *job, const char *list, sl_error *err) {
-    char why[200] = "";
+    char why[400] = "";
     int count = device_cuda.count(why, sizeof why);
     if (!count)
         return error_set(err, SL_E_DEVICE, "cannot use device 'cuda': %s", why);
@@ -53,32 +53,71 @@ static sl_status open_cuda(struct job *job, const char *list, sl_error *err) {
     return SL_OK;
 }
 
-sl_status job_devices_open(struct job *job, sl_error *err) {
-    const char *want = job->options->device ? job->options->device : "auto";
-    char why[160] = "", name[80];
-    sl_status st;
-    if (!strcmp(want, "auto")) {
-        if (device_cuda.count(why, sizeof why) > 0)
-            st = open_one(job, &device_cuda, 0, err);
-        else
-            st = open_one(job, &device_cpu, 0, err);
-    } else if (!strcmp(want, "cpu")) {
-        st = open_one(job, &device_cpu, 0, err);
-        snprintf(why, sizeof why, "asked for");
-    } else if (!strncmp(want, "cuda", 4) && (!want[4] || want[4] == ':')) {
-        st = open_cuda(job, want[4] ? want + 5 : "", err);
-        snprintf(why, sizeof why, "asked for");
-    } else {
-        return error_set(err, SL_E_USAGE, "unknown device '%s': known are auto, cpu, cuda, cuda:N,...",
-                         text_quote(want));
+static bool is_auto(const struct job *job) {
+    return !job->options->device || !strcmp(job->options->device, "auto");
+}
+
+/* A GPU where one works. */
+static sl_status open_auto(struct job *job, char *why, size_t why_nbytes, sl_error *err) {
+    sl_error no = {0};
+    if (device_cuda.count(why, why_nbytes) > 0) {
+        sl_status st = open_one(job, &device_cuda, 0, &no);
+        if (st != SL_E_DEVICE) {
+            if (st != SL_OK)
+                *err = no;
+            return st;
+        }
+        snprintf(why, why_nbytes, "%.300s", no.text);
     }
-    if (st != SL_OK)
-        return st;
+    return open_one(job, &device_cpu, 0, err);
+}
+
+/* "cuda:0: NVIDIA L4, ...; 2 devices, fp16 (asked for)" */
+static void say_device(struct job *job, const char *why) {
+    char name[160], more[32] = "";
     job->device_ops->describe(job->devices[0], name, sizeof name);
     bool plain = !strcmp(job->options->precision, "fp32");
-    snprintf(job->device_line, sizeof job->device_line, "%s%s%s (%s)", name, plain ? "" : ", ",
+    if (job->device_count > 1)
+        snprintf(more, sizeof more, "; %u devices", job->device_count);
+    snprintf(job->device_line, sizeof job->device_line, "%s%s%s%s (%.300s)", name, more, plain ? "" : ", ",
              plain ? "" : job->options->precision, why);
-    return SL_OK;
+}
+
+sl_status job_devices_open(struct job *job, sl_error *err) {
+    const char *want = job->options->device ? job->options->device : "auto";
+    char why[400] = "asked for";
+    sl_status st;
+    if (is_auto(job))
+        st = open_auto(job, why, sizeof why, err);
+    else if (!strcmp(want, "cpu"))
+        st = open_one(job, &device_cpu, 0, err);
+    else if (!strncmp(want, "cuda", 4) && (!want[4] || want[4] == ':'))
+        st = open_cuda(job, want[4] ? want + 5 : "", err);
+    else
+        return error_set(err, SL_E_USAGE, "unknown device '%s': known are auto, cpu, cuda, cuda:N,...",
+                         text_quote(want));
+    if (st == SL_OK)
+        say_device(job, why);
+    return st;
+}
+
+/* The first line of the text, up to what fits a line of ours. */
+sl_status job_devices_leave(struct job *job, const sl_error *why, sl_error *err) {
+    char line[200];
+    const char *text = strchr(why->text, '\n');
+    if (!is_auto(job) || job->device_ops == &device_cpu) {
+        *err = *why;
+        return why->status;
+    }
+    text = text ? text + 1 + strspn(text + 1, " ") : why->text;
+    snprintf(line, sizeof line, "the GPU has no kernels for all of the model: %.*s", (int)strcspn(text, "\n"),
+             text);
+    job_devices_close(job);
+    job_choose_widths(job);
+    sl_status st = open_one(job, &device_cpu, 0, err);
+    if (st == SL_OK)
+        say_device(job, line);
+    return st;
 }
 
 void job_devices_close(struct job *job) {

@@ -43,15 +43,21 @@ struct job_model {
 };
 
 /* Memory, line by line, before any of it is taken. */
-#define BUDGET_LINES 16
+#define BUDGET_LINES 20
+enum budget_place { BUDGET_HOST, BUDGET_PINNED, BUDGET_DEVICE }; /* what is pinned is the host's too */
 struct budget {
     struct budget_line {
         const char *what;
         uint64_t count, each; /* count * each bytes */
+        enum budget_place place;
     } lines[BUDGET_LINES];
     unsigned line_count;
-    uint64_t total, limit;
+    uint64_t total, limit;  /* of the host, pinned memory among it */
     const char *limit_from; /* "--memory-limit", "cgroup", "machine" */
+    uint64_t pinned;
+    uint64_t gpu_total, gpu_limit; /* of each device with memory of its own; 0: there is none */
+    uint64_t gpu_weights;
+    char gpu_limit_from[80];
 };
 
 /* How wide every stage is. */
@@ -111,7 +117,7 @@ struct job {
     const struct device_ops *device_ops;
     struct device *devices[JOB_MAX_DEVICES];
     unsigned device_count;
-    char device_line[256], batch_line[512];
+    char device_line[512], batch_line[512];
     struct job_widths widths;
     struct budget budget;
     uint64_t base_nbytes; /* resident before anything was reserved */
@@ -119,6 +125,7 @@ struct job {
     /* stream: opened by conduct.c */
     struct program *programs[JOB_MAX_DEVICES];
     struct ring *ring;
+    bool slot_refused; /* the device did not pin memory for a slot */
     struct tasks *tasks;
     struct executor *executor;
     struct block_pool pool;
@@ -153,6 +160,9 @@ void job_model_close(struct job_model *model);
 
 /* device.c: opens what --device asks for, and says which and why in job->device_line. */
 sl_status job_devices_open(struct job *job, sl_error *err);
+/* The devices cannot run the model, as `why` says: where --device is auto the CPU is opened in their place.
+ */
+sl_status job_devices_leave(struct job *job, const sl_error *why, sl_error *err);
 void job_devices_close(struct job *job);
 
 /* prepare.c: everything that can be known before the first byte of a record. Opens, reserves little. */
@@ -173,13 +183,17 @@ sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_e
 
 /* budget.c */
 void job_choose_widths(struct job *job);
-sl_status job_choose_batch(struct job *job, sl_error *err); /* sets plan, formatter, widths, budget */
+void job_fit_widths(struct job *job);                                   /* to the devices that were opened */
 sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err); /* sets plan, formatter and budget */
 void budget_add_up(struct job *job);
+bool budget_fits(const struct budget *budget);
 void budget_print(const struct budget *budget, struct buf *out);
 void job_ring_options(const struct job *job, struct ring_options *options);
 void job_tasks_options(const struct job *job, struct tasks_options *options);
 void job_output_options(const struct job *job, struct output_options *options);
+
+/* batch.c: sets plan, formatter and budget; says why in job->batch_line. */
+sl_status job_choose_batch(struct job *job, sl_error *err);
 
 /* describe.c: the text is the caller's from here on. */
 sl_status job_give_text(struct buf *out, char **text, sl_error *err);

@@ -192,6 +192,20 @@ static sl_status check_support(struct job *job, sl_error *err) {
     return st;
 }
 
+/* The device that was opened has to run the model: where nobody asked for it, the CPU takes its place. */
+static sl_status settle_device(struct job *job, sl_error *err) {
+    sl_error why = {0};
+    int64_t rows = job->options->batch_size
+                       ? job->options->batch_size
+                       : (job->model.unbatched ? 1 : graph_fixed_batch(job->model.graph));
+    job->base_nbytes = machine_rss();
+    job_fit_widths(job);
+    sl_status st = job_try_batch(job, rows ? rows : 1, err);
+    if (st == SL_OK && check_support(job, &why) != SL_OK)
+        st = job_devices_leave(job, &why, err);
+    return st;
+}
+
 sl_status job_prepare(struct job *job, sl_error *err) {
     machine_read(&job->machine);
     sl_status st = job_model_open(&job->model, job->options->model, err);
@@ -205,9 +219,9 @@ sl_status job_prepare(struct job *job, sl_error *err) {
     settle_delimiter(job);
     job_choose_widths(job);
     if ((st = open_chains(job, err)) != SL_OK || (st = job_devices_open(job, err)) != SL_OK ||
-        (st = job_choose_batch(job, err)) != SL_OK)
+        (st = settle_device(job, err)) != SL_OK)
         return st;
-    return check_support(job, err);
+    return job_choose_batch(job, err);
 }
 
 void job_unprepare(struct job *job) {

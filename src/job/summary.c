@@ -77,8 +77,14 @@ static void find_bottleneck(const struct job *job, sl_job_result *r) {
         }
     }
     double busy = r->seconds > 0 ? cpu / r->seconds : 0;
+    double device = job->device_ops && job->device_ops->own_depth && r->seconds > 0
+                        ? r->stages[STAGE_MODEL].busy_seconds / r->seconds / job->device_count
+                        : 0;
     if (!r->records || r->records == r->records_resumed)
         snprintf(r->bottleneck, sizeof r->bottleneck, "nothing was left to score");
+    else if (device > 0.6)
+        snprintf(r->bottleneck, sizeof r->bottleneck, "the GPU is the limit: busy %.0f %% of the time",
+                 100 * device);
     else if (sleeper >= 0 && slept > 0.6 * r->seconds && busy < 0.6 * job->widths.cores)
         snprintf(r->bottleneck, sizeof r->bottleneck,
                  "storage is the limit: %s waited for it %.0f %% of the time", noun[sleeper],

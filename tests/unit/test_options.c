@@ -40,7 +40,7 @@ static void teardown(void) {
     } while (0)
 
 START_TEST(words_and_values) {
-    OK("run m i o -b64 --workers=3 -qn 7 --device cpu --memory-limit 1.5G --rejects-ok");
+    OK("run m i o -b64 --workers=3 -qn 7 --device cpu --memory-limit 1.5G --gpu-memory 2G --rejects-ok");
     ck_assert_str_eq(cli.verb->name, "run");
     ck_assert_int_eq(cli.argument_count, 3);
     ck_assert_str_eq(cli.arguments[2], "o");
@@ -49,6 +49,7 @@ START_TEST(words_and_values) {
     ck_assert_uint_eq(cli.job.limit, 7);
     ck_assert_int_eq(cli.verbosity, -1);
     ck_assert_uint_eq(cli.job.memory_limit, 3ull << 29);
+    ck_assert_uint_eq(cli.job.gpu_memory, 2ull << 30);
     ck_assert(cli.job.rejects_ok && !cli.job.overwrite);
     OK("-v run -v m -- --input -o");
     ck_assert_int_eq(cli.verbosity, 2);

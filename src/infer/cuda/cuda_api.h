@@ -40,6 +40,7 @@ enum cudaDeviceAttr {
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 enum {
     cudaHostAllocDefault = 0,
+    cudaHostAllocPortable = 1,
     cudaStreamNonBlocking = 1,
     cudaEventDefault = 0,
     cudaEventDisableTiming = 2

@@ -91,11 +91,11 @@ static void describe(const struct device *device, char *text, size_t text_nbytes
              device->driver % 1000 / 10);
 }
 
-/* Page-aligned by the runtime. */
+/* Page-aligned by the runtime; pinned for every GPU, since slots go to whichever is free. */
 static void *slot_alloc(struct device *device, size_t nbytes) {
     void *p = NULL;
     if (cudaSetDevice(device->index) != cudaSuccess ||
-        cudaHostAlloc(&p, nbytes ? nbytes : 1, cudaHostAllocDefault) != cudaSuccess) {
+        cudaHostAlloc(&p, nbytes ? nbytes : 1, cudaHostAllocPortable) != cudaSuccess) {
         (void)cudaGetLastError();
         return NULL;
     }
@@ -127,6 +127,7 @@ static void print_steps(const struct program *program, struct buf *out) {
 }
 
 const struct device_ops device_cuda = {.name = "cuda",
+                                       .own_depth = CUDA_DEPTH,
                                        .count = count_gpus,
                                        .open = open_gpu,
                                        .close = close_gpu,

@@ -9,6 +9,7 @@ try --workers=-1
 try -j4097
 try --memory-limit 0
 try --memory-limit 12Q
+try --gpu-memory 0
 try --max-record-size 1.5
 try --max-pixels none
 try --csv-delimiter ';;'
