@@ -178,6 +178,9 @@ MOCK := $(patsubst %.c,$(B)/%.o,$(wildcard tests/device/mock/*.c))
 $(B)/tests/device/mock/%.o: tests/device/mock/%.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $(CUDA_HEADER) -MMD -MP -c -o $@ $<
+$(B)/tests/device/test_cuda_%.o: tests/device/test_cuda_%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $(CUDA_HEADER) -MMD -MP -c -o $@ $<
 MOCK_PARTS = $(MOCK) $(B)/src/infer/cuda/cuda_device.o -Wl,--whole-archive $(B)/libkernels_simt.a -Wl,--no-whole-archive
 $(B)/tests/device/test_cuda_%: $(B)/tests/device/test_cuda_%.o $(DEVICE_HELPERS) $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)/libkernels_simt.a $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $< $(DEVICE_HELPERS) $(MOCK_PARTS) $(B)/libsluice.a $(CHECK_LIBS) $(LIB_LIBS)

@@ -102,7 +102,8 @@ static const char *const models[] = {"golden/bench/mlp28", "../samples/01-tabula
 
 /* Every model on the device and on the plain references. */
 START_TEST(equals_the_references) {
-    static const struct subject truth = {&device_cpu, {.threads = 1, .reference = true}, 0};
+    static const struct subject truth = {.ops = &device_cpu,
+                                         .options = {.threads = 1, .reference = true}};
     static const int64_t batches[] = {1, 2, 31, 33};
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         struct rig rig, want;
@@ -132,7 +133,7 @@ END_TEST
  * row. */
 START_TEST(rows_do_not_know_each_other) {
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
-        const int64_t batch = m < 2 ? 32 : 8, records = m < 2 ? 1000 : 64;
+        const int64_t batch = m < 2 ? 32 : 8, records = subject->slow ? (m < 2 ? 40 : 6) : m < 2 ? 1000 : 64;
         struct rig rig;
         rig_open(&rig, subject, models[m], batch);
         size_t n;
@@ -164,7 +165,7 @@ START_TEST(first_in_first_out) {
     struct device_batch *back = NULL;
     sl_error err = {0};
     rig_open(&rig, subject, models[0], 16);
-    unsigned rounds = 200;
+    unsigned rounds = subject->slow ? 40 : 200;
     for (unsigned i = 0; i < rounds + rig.depth; i++) {
         struct device_batch *b = &rig.batches[i % rig.depth];
         if (i >= rig.depth) {
@@ -202,7 +203,7 @@ START_TEST(depth_is_kept) {
 END_TEST
 
 START_TEST(loads_and_unloads) {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < (subject->slow ? 4 : 20); i++) {
         struct rig one, two;
         rig_open(&one, subject, models[i % 4], 3);
         rig_open(&two, subject, models[(i + 1) % 4], 5);
@@ -224,7 +225,8 @@ START_TEST(says_what_it_is) {
     subject->ops->describe(rig.device, text, sizeof text);
     ck_assert(text[0]);
     subject->ops->memory(rig.device, rig.loaded.plan, &memory);
-    ck_assert_uint_ge(memory.arena_nbytes, rig.loaded.plan->arena_nbytes);
+    ck_assert_uint_gt(memory.arena_nbytes, 0);
+    ck_assert(memory.own || memory.arena_nbytes >= rig.loaded.plan->arena_nbytes);
     for (size_t i = 0; i < rig.loaded.plan->step_count; i++)
         ck_assert(subject->ops->supports(rig.device, rig.loaded.plan, i, text, sizeof text));
     buf_init(&steps);
@@ -243,6 +245,8 @@ void conformance_add(Suite *suite, const struct subject *of) {
     TCase *tc = tcase_create(of->ops->name);
     subject = of;
     tcase_set_timeout(tc, 240);
+    if (of->begin)
+        tcase_add_checked_fixture(tc, of->begin, of->end);
     tcase_add_test(tc, equals_the_references);
     tcase_add_test(tc, rows_do_not_know_each_other);
     tcase_add_test(tc, first_in_first_out);

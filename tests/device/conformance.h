@@ -12,6 +12,9 @@ struct subject {
     const struct device_ops *ops;
     struct device_options options;
     double tolerance; /* against the references, relative to the largest output of a row */
+    bool slow;        /* a model of a device: fewer rounds of the same */
+    /* Around each test, or NULL. */
+    void (*begin)(void), (*end)(void);
 };
 
 /* Adds the suite's tests for the subject (which must outlive the run). */

@@ -19,7 +19,7 @@ START_TEST(absent_cuda_says_why) {
 END_TEST
 
 int main(void) {
-    static const struct subject fake = {&device_fake, {.threads = 1}, 0};
+    static const struct subject fake = {.ops = &device_fake, .options = {.threads = 1}, .tolerance = 0};
     Suite *suite = suite_create("device fake");
     fake_settings = (struct fake_settings){.depth = 3, .delay_us = 50};
     conformance_add(suite, &fake);

@@ -115,6 +115,13 @@ static sl_status enqueue(struct program *p, struct cuda_slot *s, const struct de
     return cuda_say(err, error, "copy a batch from GPU %d", p->device->index);
 }
 
+/* A batch that failed is given back: nothing may still read or write its memory. */
+static void settle(struct program *p) {
+    (void)cudaStreamSynchronize(p->in);
+    (void)cudaStreamSynchronize(p->compute);
+    (void)cudaStreamSynchronize(p->out);
+}
+
 sl_status cuda_submit(struct program *p, struct device_batch *batch, sl_error *err) {
     pthread_mutex_lock(&p->mutex);
     sl_status st = p->lost.status;
@@ -131,16 +138,19 @@ sl_status cuda_submit(struct program *p, struct device_batch *batch, sl_error *e
     batch->error.status = SL_OK;
     s->batch = batch;
     st = enqueue(p, s, batch, err);
-    if (st == SL_OK) {
-        pthread_mutex_lock(&p->mutex);
-        p->submitted++;
-        pthread_mutex_unlock(&p->mutex);
+    if (st != SL_OK) {
+        settle(p);
+        return st;
     }
-    return st;
+    pthread_mutex_lock(&p->mutex);
+    p->submitted++;
+    pthread_mutex_unlock(&p->mutex);
+    return SL_OK;
 }
 
 /* A fault of the GPU is for ever: the process has to end. The batch takes its text with it. */
 static void lose(struct program *p, struct device_batch *batch, cudaError_t error, uint64_t number) {
+    settle(p);
     const char *hint = p->device->graphs ? "; SLUICE_CUDA_GRAPHS=0 names the step" : "";
     (void)cuda_say(&batch->error, error, "compute batch %llu on GPU %d", (unsigned long long)number,
                    p->device->index);

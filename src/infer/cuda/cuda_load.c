@@ -8,6 +8,8 @@
 #include "support/mem.h"
 #include "support/text.h"
 
+/* What rounding each piece of memory up to CUDA_ALIGN can take at most. */
+#define ROUNDING_NBYTES ((size_t)(REGION_COUNT + 3 * CUDA_DEPTH + 4) * CUDA_ALIGN)
 #define UPLOAD_NBYTES (4u << 20) /* floats are narrowed in pieces of this */
 
 static size_t align(size_t nbytes) {
@@ -18,15 +20,16 @@ static bool is_work(enum cuda_region region) {
     return region != REGION_INPUT && region != REGION_OUTPUT && region != REGION_CONST;
 }
 
+/* Never nothing: an address has to be somewhere. */
 static size_t work_nbytes(const struct cuda_code *code) {
-    size_t nbytes = align(code->scratch_nbytes);
+    size_t nbytes = align(code->scratch_nbytes) + CUDA_ALIGN;
     for (int i = 0; i < REGION_COUNT; i++)
         nbytes += is_work((enum cuda_region)i) ? align(code->region_nbytes[i]) : 0;
     return nbytes;
 }
 
 static size_t slot_nbytes(const struct plan *plan) {
-    return align(plan->input_nbytes) + align(plan->output_nbytes);
+    return align(plan->input_nbytes) + align(plan->output_nbytes) + CUDA_ALIGN;
 }
 
 static void code_init(struct cuda_code *code, const struct device *device, const struct plan *plan) {
@@ -42,7 +45,7 @@ void cuda_memory(const struct device *device, const struct plan *plan, struct de
     *memory = (struct device_memory){.own = true};
     code_init(&code, device, plan);
     if (cuda_match_plan(&code, &err) == SL_OK) {
-        memory->weights_nbytes = code.weights_nbytes;
+        memory->weights_nbytes = code.weights_nbytes + CUDA_ALIGN;
         memory->arena_nbytes = work_nbytes(&code);
         memory->slots_nbytes = CUDA_DEPTH * slot_nbytes(plan);
     }
@@ -95,8 +98,9 @@ static sl_status too_large(const struct program *p, size_t need, size_t free_nby
     text_nbytes(frees, sizeof frees, free_nbytes);
     text_nbytes(totals, sizeof totals, total);
     text_nbytes(weights, sizeof weights, p->code.weights_nbytes);
-    size_t rows = (size_t)p->code.plan->batch, row = (need - p->code.weights_nbytes) / (rows ? rows : 1) + 1;
-    size_t fits = free_nbytes > p->code.weights_nbytes ? (free_nbytes - p->code.weights_nbytes) / row : 0;
+    size_t rows = (size_t)p->code.plan->batch, fixed = p->code.weights_nbytes + ROUNDING_NBYTES;
+    size_t row = (need - p->code.weights_nbytes) / (rows ? rows : 1) + 1,
+           fits = free_nbytes > fixed ? (free_nbytes - fixed) / row : 0;
     if (fits)
         return error_set(
             err, SL_E_MEMORY,
@@ -112,19 +116,19 @@ static sl_status too_large(const struct program *p, size_t need, size_t free_nby
 
 static sl_status take_memory(struct program *p, sl_error *err) {
     const struct plan *plan = p->code.plan;
-    size_t work = work_nbytes(&p->code), slot = slot_nbytes(plan), free_nbytes = 0, total = 0;
-    size_t need = p->code.weights_nbytes + work + CUDA_DEPTH * slot;
+    size_t weights = p->code.weights_nbytes + CUDA_ALIGN, work = work_nbytes(&p->code), free_nbytes = 0,
+           slot = slot_nbytes(plan), total = 0, need = weights + work + CUDA_DEPTH * slot;
     sl_status st =
         cuda_say(err, cudaMemGetInfo(&free_nbytes, &total), "ask for the memory of GPU %d", p->device->index);
     if (st != SL_OK)
         return st;
     if (need > free_nbytes)
         return too_large(p, need, free_nbytes, total, err);
-    cudaError_t error = cudaMalloc((void **)&p->code.weights, p->code.weights_nbytes + CUDA_ALIGN);
+    cudaError_t error = cudaMalloc((void **)&p->code.weights, weights);
     if (error == cudaSuccess)
-        error = cudaMalloc((void **)&p->work, work + CUDA_ALIGN);
+        error = cudaMalloc((void **)&p->work, work);
     for (int i = 0; error == cudaSuccess && i < CUDA_DEPTH; i++) {
-        error = cudaMalloc((void **)&p->slots[i].input, slot + CUDA_ALIGN);
+        error = cudaMalloc((void **)&p->slots[i].input, slot);
         p->slots[i].output = p->slots[i].input + align(plan->input_nbytes);
     }
     if (error == cudaErrorMemoryAllocation) /* it is in pieces, or somebody was faster */

@@ -50,8 +50,16 @@ bool mock_capturing_here(void) {
 
 /* ---- executing ---- */
 
+static bool is_alive(const struct CUstream_st *s) {
+    for (int i = 0; s && i < MOST_STREAMS; i++)
+        if (streams[i] == s)
+            return true;
+    return false;
+}
+
+/* Somebody waits for operation `number` of a stream, which may be gone by now. */
 static void demand(struct CUstream_st *s, uint64_t number) {
-    if (s && number > s->demanded) {
+    if (is_alive(s) && number > s->demanded) {
         s->demanded = number;
         pthread_cond_broadcast(&mock_changed);
     }
@@ -85,6 +93,8 @@ static void run_copy(struct CUstream_st *s, const struct mock_op *op) {
     double from = now_ms();
     while (!mock_now.eager && s->demanded < op->number && !s->stop && now_ms() - from < LATE_US / 1e3)
         wait_for(LATE_US / 3);
+    if (mock_sticky[s->device])
+        return;
     cudaError_t error = mock_copy(op->to, op->from, op->nbytes, op->direction);
     if (error != cudaSuccess)
         lose(s->device, cudaErrorIllegalAddress);

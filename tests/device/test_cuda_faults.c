@@ -1,0 +1,180 @@
+/* Faults of the machine on device 'cuda', by the mock: each gives a clear error with the right status, and nothing is
+ * left over. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance.h"
+#include "infer/cuda/cuda_api.h"
+#include "tests/device/mock/mock_cudart.h"
+#include "tests/unit/harness.h"
+
+static const struct device_options fp32 = {.threads = 1};
+
+struct way {
+    struct loaded loaded;
+    struct device *device;
+    struct program *program;
+    struct device_batch batch;
+    sl_error err;
+};
+
+/* Open, load, three batches; the first failure ends it. */
+static sl_status go(struct way *w, int64_t rows) {
+    const struct device_ops *ops = &device_cuda;
+    sl_status st = ops->open(&w->device, 0, &fp32, &w->err);
+    conformance_plan(&w->loaded, "golden/bench/mlp28", rows);
+    if (st == SL_OK)
+        st = ops->load(w->device, w->loaded.plan, &w->program, &w->err);
+    if (st != SL_OK)
+        return st;
+    w->batch.input = ops->slot_alloc(w->device, w->loaded.plan->input_nbytes);
+    w->batch.output = ops->slot_alloc(w->device, w->loaded.plan->output_nbytes);
+    if (!w->batch.input || !w->batch.output)
+        return error_set(&w->err, SL_E_MEMORY, "no pinned memory");
+    for (int i = 0; st == SL_OK && i < 3; i++) {
+        struct device_batch *back;
+        conformance_fill(w->loaded.plan, w->batch.input, i);
+        st = ops->submit(w->program, &w->batch, &w->err);
+        if (st == SL_OK)
+            st = ops->collect(w->program, &back, &w->err);
+        if (st == SL_OK && w->batch.error.status != SL_OK) {
+            w->err = w->batch.error;
+            st = w->err.status;
+        }
+    }
+    return st;
+}
+
+static void leave(struct way *w) {
+    if (w->device) {
+        device_cuda.slot_free(w->device, w->batch.input, w->loaded.plan->input_nbytes);
+        device_cuda.slot_free(w->device, w->batch.output, w->loaded.plan->output_nbytes);
+        device_cuda.unload(w->program);
+        device_cuda.close(w->device);
+    }
+    conformance_unplan(&w->loaded);
+    ck_assert_msg(!mock_misuse(), "%s", mock_misuse());
+    ck_assert_uint_eq(mock_leaks(), 0);
+}
+
+static void expect(const struct mock_options *options, int64_t rows, sl_status want, const char *text) {
+    struct way w = {.program = NULL};
+    mock_reset(options);
+    sl_status st = go(&w, rows);
+    ck_assert_msg(st == want, "%s: %d is not %d: %s", text, (int)st, (int)want, w.err.text);
+    ck_assert_msg(strstr(w.err.text, text) != NULL, "'%s' is not in: %s", text, w.err.text);
+    leave(&w);
+}
+
+/* The Nth call fails, N = 1, 2, 3, ... until none does: as a fault, and as memory that is out. */
+START_TEST(every_call_fails_once) {
+    const int errors[] = {cudaErrorUnknown, cudaErrorMemoryAllocation, cudaErrorIllegalAddress};
+    for (int e = 0; e < 3; e++)
+        for (long n = 1;; n++) {
+            struct mock_options options = mock_defaults();
+            struct way w = {.program = NULL};
+            options.fail_call = n;
+            options.fail_error = errors[e];
+            options.delay_us = 0;
+            mock_reset(&options);
+            sl_status st = go(&w, 4);
+            bool fired = mock_calls() >= n;
+            ck_assert_msg(!fired || st != SL_OK || n > 0, "call %ld", n);
+            if (st != SL_OK)
+                ck_assert_msg(strlen(w.err.text) > 10, "call %ld: '%s'", n, w.err.text);
+            leave(&w);
+            if (!fired) {
+                ck_assert_int_eq(st, SL_OK);
+                ck_assert_int_gt(n, 40);
+                break;
+            }
+        }
+}
+END_TEST
+
+START_TEST(no_gpu) {
+    struct mock_options options = mock_defaults();
+    options.driver = 0;
+    expect(&options, 4, SL_E_DEVICE, "there is no NVIDIA driver");
+    options.driver = 11040;
+    options.runtime = 12020;
+    expect(&options, 4, SL_E_DEVICE, "the driver supports CUDA 11.4, this build needs 12.2");
+    options = mock_defaults();
+    options.devices = 0;
+    expect(&options, 4, SL_E_DEVICE, "there is no NVIDIA GPU");
+    setenv("CUDA_VISIBLE_DEVICES", "", 1);
+    expect(&options, 4, SL_E_DEVICE, "CUDA_VISIBLE_DEVICES='' hides every GPU");
+    unsetenv("CUDA_VISIBLE_DEVICES");
+}
+END_TEST
+
+START_TEST(wrong_gpu) {
+    struct mock_options options = mock_defaults();
+    options.arch = 61;
+    expect(&options, 4, SL_E_DEVICE, "its compute capability is 6.1");
+    options.arch = 100;
+    options.images = 90;
+    expect(&options, 4, SL_E_DEVICE, "this build has no kernels for this GPU");
+}
+END_TEST
+
+START_TEST(memory_that_is_not_there) {
+    struct mock_options options = mock_defaults();
+    options.memory_nbytes = 200 << 10;
+    expect(&options, 1000, SL_E_MEMORY, "--batch-size ");
+    options.memory_nbytes = 4 << 10;
+    expect(&options, 1000, SL_E_MEMORY, "no batch size fits");
+    options = mock_defaults();
+    options.pinned_nbytes = 100;
+    expect(&options, 1000, SL_E_MEMORY, "no pinned memory");
+}
+END_TEST
+
+/* What it says fits does fit. */
+START_TEST(the_batch_size_that_fits) {
+    struct mock_options options = mock_defaults();
+    struct way w = {.program = NULL};
+    options.memory_nbytes = 200 << 10;
+    mock_reset(&options);
+    ck_assert_int_eq(go(&w, 1000), SL_E_MEMORY);
+    long fits = atol(strstr(w.err.text, "--batch-size ") + 13);
+    leave(&w);
+    w = (struct way){.program = NULL};
+    mock_reset(&options);
+    ck_assert_msg(go(&w, fits) == SL_OK, "%ld: %s", fits, w.err.text);
+    leave(&w);
+}
+END_TEST
+
+/* A kernel faults in the second batch: that batch and all later ones, and nothing hangs. */
+START_TEST(a_fault_is_for_ever) {
+    struct mock_options options = mock_defaults();
+    struct way w = {.program = NULL};
+    sl_error err = {0};
+    mock_reset(&options);
+    ck_assert_int_eq(go(&w, 4), SL_OK);
+    long each = mock_launches() / 4; /* of one batch: three ran, and one when it was loaded */
+    leave(&w);
+    w = (struct way){.program = NULL};
+    options.fault_launch = 2 * each + 1;
+    mock_reset(&options);
+    ck_assert_int_eq(go(&w, 4), SL_E_GPU);
+    ck_assert_msg(strstr(w.err.text, "batch 1") && strstr(w.err.text, "illegal memory access"), "%s", w.err.text);
+    ck_assert_int_eq(device_cuda.submit(w.program, &w.batch, &err), SL_E_GPU);
+    leave(&w);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("faults of the cuda device");
+    TCase *tc = tcase_create("faults");
+    tcase_set_timeout(tc, 240);
+    tcase_add_test(tc, every_call_fails_once);
+    tcase_add_test(tc, no_gpu);
+    tcase_add_test(tc, wrong_gpu);
+    tcase_add_test(tc, memory_that_is_not_there);
+    tcase_add_test(tc, the_batch_size_that_fits);
+    tcase_add_test(tc, a_fault_is_for_ever);
+    suite_add_tcase(suite, tc);
+    return harness_run(suite);
+}

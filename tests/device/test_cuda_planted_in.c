@@ -1,0 +1,3 @@
+/* Planted: kernels begin before the batch is copied in. */
+#define PLANTED "s->copied"
+#include "planted.h"
