@@ -243,9 +243,9 @@ bool bound_number(enum k_type type, double x, uint64_t *bits) {
 
 static const struct bound_operator *find(const struct op *op) {
     static const struct bound_operator *const families[] = {
-        bound_rows,     bound_norms,     bound_reduce,    bound_move,         bound_gather,   bound_images,
-        bound_trees,    bound_recurrent, bound_levels,    bound_embed,        bound_features, bound_place,
-        bound_products, bound_convolve,  bound_attention, bound_products_int8};
+        bound_rows,     bound_norms,     bound_reduce,    bound_move,          bound_gather,   bound_images,
+        bound_trees,    bound_recurrent, bound_levels,    bound_embed,         bound_features, bound_place,
+        bound_products, bound_convolve,  bound_attention, bound_products_int8, bound_einsum,   bound_heads};
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)
         for (const struct bound_operator *o = families[f]; o->name; o++)
             if (!strcmp(o->name, op->name) && !strcmp(o->domain, op->domain))

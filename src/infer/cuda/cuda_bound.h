@@ -63,7 +63,8 @@ struct bound_operator {
 /* A family: an array of operators, ended by one without a name. */
 extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], bound_move[], bound_gather[],
     bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[],
-    bound_place[], bound_products[], bound_convolve[], bound_attention[], bound_products_int8[];
+    bound_place[], bound_products[], bound_convolve[], bound_attention[], bound_products_int8[],
+    bound_einsum[], bound_heads[];
 
 /* The launches of a step in *chain (NULL: none is needed), and the operator's name as what runs it. False:
  * `why` says why not. */

@@ -9,9 +9,11 @@
 
 #include "infer/cuda/kernels/k_attention.h"
 #include "infer/cuda/kernels/k_conv.h"
+#include "infer/cuda/kernels/k_einsum.h"
 #include "infer/cuda/kernels/k_embed.h"
 #include "infer/cuda/kernels/k_features.h"
 #include "infer/cuda/kernels/k_gemm.h"
+#include "infer/cuda/kernels/k_heads.h"
 #include "infer/cuda/kernels/k_move.h"
 #include "infer/cuda/kernels/k_place.h"
 #include "infer/cuda/kernels/k_pool.h"
