@@ -187,6 +187,9 @@ $(B)/tests/device/test_cuda_%: $(B)/tests/device/test_cuda_%.o $(DEVICE_HELPERS)
 # the program on them
 $(B)/sluice-mock: $(B)/src/main.o $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)/libkernels_simt.a $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $< $(MOCK_PARTS) $(B)/libsluice.a $(LIB_LIBS)
+# a model on cpu and cuda, beside each other
+$(B)/model-pair-mock: $(B)/tests/kernels/gpu/model_pair.o $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)/libkernels_simt.a $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(MOCK_PARTS) $(B)/libsluice.a $(LIB_LIBS)
 # the same tests with nvcc's objects and on a GPU (tests/kernels/gpu)
 $(B)/tests/kernels/gpu/%.o: TEST_CFLAGS += -isystem $(CUDA_HOME)/include
 $(B)/gpu/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a
@@ -258,4 +261,4 @@ help:
 	@echo "knobs              CC CFLAGS LDFLAGS OPT VARIANT (or config.mk)"
 
 -include $(SIMT_KERNELS:.o=.d) $(CUDA_OBJ:.o=.d) $(wildcard $(B)/tests/kernels/simt/*.d)
--include $(OBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d) $(wildcard $(B)/tests/*/*.d)
+-include $(OBJ:.o=.d) $(TESTS:=.d) $(BENCHES:=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "infer/cuda/cuda_bound.h"
-#include "ops/element.h"
 #include "ops/fuse.h"
 #include "ops/half.h"
 #include "ops/rules.h"
