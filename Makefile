@@ -190,6 +190,12 @@ $(B)/sluice-mock: $(B)/src/main.o $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)
 # a model on cpu and cuda, beside each other
 $(B)/model-pair-mock: $(B)/tests/kernels/gpu/model_pair.o $(MOCK) $(B)/src/infer/cuda/cuda_device.o $(B)/libkernels_simt.a $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $< $(MOCK_PARTS) $(B)/libsluice.a $(LIB_LIBS)
+# cuDNN as far as it is called, for who opens it with dlopen
+$(B)/tests/kernels/libmock_cudnn.so: tests/kernels/cudnn/mock_cudnn.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -fPIC -shared -o $@ $<
+$(B)/tests/kernels/test_cudnn: ALL_LDFLAGS += -rdynamic
+$(B)/tests/kernels/test_cudnn: | $(B)/tests/kernels/libmock_cudnn.so
 # the same tests with nvcc's objects and on a GPU (tests/kernels/gpu)
 $(B)/tests/kernels/gpu/%.o: TEST_CFLAGS += -isystem $(CUDA_HOME)/include
 $(B)/gpu/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a

@@ -26,6 +26,7 @@ struct rig {
 
 unsigned step_arch = 90;
 bool step_tf32;
+struct cudnn *step_cudnn;
 
 static enum k_type type_of(const struct rig *r, sl_dtype dtype) {
     static const enum k_type types[SL_DTYPE_END] = {
@@ -241,6 +242,7 @@ enum step_result step_check(const struct plan *plan, size_t index, void **values
                               .is_last = rig_is_last,
                               .make_last = rig_make_last,
                               .arch = step_arch,
+                              .cudnn = step_cudnn,
                               .tf32 = step_tf32};
     struct cuda_bound *chain;
     const char *kernel;

@@ -15,6 +15,8 @@ enum step_result { STEP_SAME, STEP_DIFFERS, STEP_REFUSED };
  */
 extern unsigned step_arch;
 extern bool step_tf32;
+/* Not NULL: steps are matched by cuDNN. */
+extern struct cudnn *step_cudnn;
 
 /* Runs step `index` of the plan in all orders of lanes; values[v] is where
  * value v lies on the host, in its own dtype: the step's inputs are there, and after the call its outputs, as

@@ -241,16 +241,22 @@ bool bound_number(enum k_type type, double x, uint64_t *bits) {
 
 /* ---- a step ---- */
 
+static const struct bound_operator *find_in(const struct bound_operator *family, const struct op *op) {
+    for (const struct bound_operator *o = family; o->name; o++)
+        if (!strcmp(o->name, op->name) && !strcmp(o->domain, op->domain))
+            return o;
+    return NULL;
+}
+
 static const struct bound_operator *find(const struct op *op) {
     static const struct bound_operator *const families[] = {
         bound_rows,     bound_norms,     bound_reduce,    bound_move,          bound_gather,   bound_images,
         bound_trees,    bound_recurrent, bound_levels,    bound_embed,         bound_features, bound_place,
         bound_products, bound_convolve,  bound_attention, bound_products_int8, bound_einsum,   bound_heads};
-    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
-        for (const struct bound_operator *o = families[f]; o->name; o++)
-            if (!strcmp(o->name, op->name) && !strcmp(o->domain, op->domain))
-                return o;
-    return NULL;
+    const struct bound_operator *known = NULL;
+    for (size_t f = 0; !known && f < sizeof families / sizeof *families; f++)
+        known = find_in(families[f], op);
+    return known;
 }
 
 /* Tensors of the step, and that the kernels know their types. */
@@ -315,7 +321,7 @@ bool bound_step(const struct bound_host *host, const struct plan *plan, size_t i
                 struct cuda_bound **chain, const char **kernel, char *why, size_t why_nbytes) {
     struct cuda_match m = {
         .host = host, .plan = plan, .step = &plan->steps[index], .why = why, .why_nbytes = why_nbytes};
-    const struct bound_operator *known = find(m.step->op);
+    const struct bound_operator *known = host->cudnn ? find_in(bound_cudnn, m.step->op) : find(m.step->op);
     if (!known)
         return bound_refuse(&m, "there is no kernel for it");
     if (m.step->dynamic)

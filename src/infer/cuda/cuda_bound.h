@@ -34,8 +34,9 @@ struct bound_host {
     const void *(*table)(void *self, const void *table, size_t nbytes);
     /* A step wants this much scratch while it runs: steps run one after the other and share it. */
     void (*scratch)(void *self, size_t nbytes);
-    unsigned arch; /* 75 ... 90: what the GPU can */
-    bool tf32;     /* products of f32 may round their factors to tf32 */
+    unsigned arch;       /* 75 ... 90: what the GPU can */
+    struct cudnn *cudnn; /* not NULL: steps are matched by cuDNN instead of our kernels */
+    bool tf32;           /* products of f32 may round their factors to tf32 */
 };
 
 /* The value that stands for the step's scratch in `address` of bound_run. */
@@ -64,7 +65,7 @@ struct bound_operator {
 extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], bound_move[], bound_gather[],
     bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[],
     bound_place[], bound_products[], bound_convolve[], bound_attention[], bound_products_int8[],
-    bound_einsum[], bound_heads[];
+    bound_cudnn[], bound_einsum[], bound_heads[];
 
 /* The launches of a step in *chain (NULL: none is needed), and the operator's name as what runs it. False:
  * `why` says why not. */
