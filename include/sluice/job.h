@@ -44,8 +44,19 @@ typedef struct sl_job_options {
     const char *content_type;     /* NULL: by name and content */
     const char *compression_type; /* NULL: by content; "None", "Gzip", "Zstd" */
     const char *accept;           /* NULL: text/csv */
-    int csv_header;               /* 1, 0, or -1: as transform.json says, else none */
-    char csv_delimiter;           /* 0: as transform.json says, else ',' */
+    /* SageMaker's, with its values; NULL: nothing said */
+    const char *split_type;                   /* "None", "Line", "RecordIO", "TFRecord" */
+    const char *batch_strategy;               /* "SingleRecord", "MultiRecord": results do not depend on it */
+    const char *assemble_with;                /* "None", "Line" */
+    const char *join_source;                  /* "None", "Input" */
+    const char *input_filter, *output_filter; /* JSONPath, at most 63 characters */
+    const char *s3_data_type;                 /* "S3Prefix", "ManifestFile"; NULL: by content */
+    uint64_t max_join_nbytes;                 /* a longer record cannot be joined and is rejected */
+    const char *const
+        *s3_roots; /* "s3://bucket/prefix=DIR": where input, output and model are meant by URI */
+    size_t s3_root_count;
+    int csv_header;     /* 1, 0, or -1: as transform.json says, else none */
+    char csv_delimiter; /* 0: as transform.json says, else ',' */
     bool allow_truncated;
     uint64_t max_record_nbytes;
     uint64_t max_expansion; /* of compressed input: unpacked bytes to stored ones; 0: any */
@@ -99,6 +110,16 @@ typedef struct sl_job_result {
 } sl_job_result;
 
 void sl_job_defaults(sl_job_options *options);
+
+/* A CreateTransformJob request in a file: fills the options that its keys mean, and keeps the texts until
+ * _close. SL_E_MODEL: not such a request; an unknown key, or a value outside of what the service takes, is
+ * named. */
+typedef struct sl_job_request sl_job_request;
+sl_status sl_job_request_open(sl_job_request **request, const char *path, sl_job_options *options,
+                              sl_error *err);
+/* Keys that are there and mean nothing on one machine, with ", " between; "" where there are none. */
+const char *sl_job_request_ignored(const sl_job_request *request);
+void sl_job_request_close(sl_job_request *request);
 
 /* Runs, resumes, or finds the job finished. Returns SL_OK; SL_REJECTS; or an error, with *err filled: then
  * *result says how far it came. Records that were committed stay so, and the same call resumes. */

@@ -30,6 +30,7 @@ struct container_options {
     char csv_delimiter;       /* ',' */
     char csv_quote;           /* '"'; CONTAINER_NO_QUOTE: none */
     char csv_comment;         /* a line that begins with it is no record; 0: none */
+    bool split_lines;         /* a line end is one inside quotes too */
     size_t max_record_nbytes; /* a longer record is a reject, not an error */
     bool allow_truncated;     /* deliver what a cut-off shard has, its torn tail as a reject */
     uint32_t

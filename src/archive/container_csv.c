@@ -15,7 +15,7 @@ static sl_status open_csv(struct container **out, const struct container_options
     struct container *c = mem_alloc(1, sizeof *c);
     if (!c)
         return error_set(err, SL_E_MEMORY, "out of memory for the CSV container");
-    sl_status st = lines_open(&c->lines, options, true, false, err);
+    sl_status st = lines_open(&c->lines, options, !options->split_lines, false, err);
     if (st != SL_OK)
         mem_free(c);
     else

@@ -1,6 +1,6 @@
 /* shard.c: walks the input once and sorts by the bytes of the names, so every run on every machine sees one
  * order. */
-#include "archive/shard.h"
+#include "archive/shard_list.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,35 +11,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/arena.h"
 #include "support/file.h"
 #include "support/mem.h"
 #include "support/text.h"
 
 #define MAX_DEPTH 64
 
-struct shard_list_store {
-    struct arena names;
-    size_t cap;
-};
-
-static sl_status no_memory(sl_error *err) {
+sl_status shard_no_memory(sl_error *err) {
     return error_set(err, SL_E_MEMORY, "out of memory for the list of shards");
 }
 
-static sl_status add(struct shard_list *list, const char *name, const struct stat *st, sl_error *err) {
+sl_status shard_list_add(struct shard_list *list, const char *name, const struct stat *st, sl_error *err) {
     struct shard_list_store *store = list->store;
     if (list->count == store->cap) {
         size_t cap = store->cap ? 2 * store->cap : 64;
         struct shard *grown = mem_grow(list->items, cap, sizeof *grown);
         if (!grown)
-            return no_memory(err);
+            return shard_no_memory(err);
         list->items = grown;
         store->cap = cap;
     }
     char *copy = arena_strdup(&store->names, name);
     if (!copy)
-        return no_memory(err);
+        return shard_no_memory(err);
     list->items[list->count++] =
         (struct shard){.name = copy,
                        .nbytes = (uint64_t)st->st_size,
@@ -74,7 +68,7 @@ static sl_status walk_entry(struct shard_list *list, int dir_fd, char *path, siz
                                : error_errno(err, SL_E_NOINPUT, errno, "cannot look at input '%s/%s'",
                                              text_quote(list->root), text_quote(path));
     if (S_ISREG(st.st_mode))
-        return add(list, path, &st, err);
+        return shard_list_add(list, path, &st, err);
     if (S_ISLNK(st.st_mode)) {
         list->links++;
         return SL_OK;
@@ -111,6 +105,9 @@ static sl_status walk(struct shard_list *list, int dir_fd, char *path, size_t us
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
         any = true;
+        if (!depth && list->store->prefix &&
+            strncmp(entry->d_name, list->store->prefix, strlen(list->store->prefix)))
+            continue;
         if (entry->d_name[0] == '.')
             list->hidden++;
         else if (!is_ours(entry->d_name))
@@ -154,7 +151,30 @@ static sl_status list_file(struct shard_list *list, const char *input, const str
     list->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (list->dir_fd < 0)
         return error_errno(err, SL_E_NOINPUT, errno, "cannot open '%s'", text_quote(dir));
-    return add(list, slash ? slash + 1 : input, st, err);
+    return shard_list_add(list, slash ? slash + 1 : input, st, err);
+}
+
+sl_status shard_list_begin(struct shard_list *list, const char *root, sl_error *err) {
+    *list = (struct shard_list){.dir_fd = -1};
+    list->store = mem_alloc(1, sizeof *list->store);
+    list->root = mem_strdup(root);
+    if (!list->store || !list->root)
+        return shard_no_memory(err);
+    arena_init(&list->store->names);
+    return SL_OK;
+}
+
+sl_status shard_list_end(struct shard_list *list, sl_status status, sl_error *err) {
+    if (status == SL_OK && !list->count)
+        status = error_set(
+            err, SL_E_NOINPUT,
+            "input directory '%s' holds no files to score (%zu hidden, %zu links, %zu special left out)",
+            text_quote(list->root), list->hidden, list->links, list->special);
+    if (status == SL_OK)
+        qsort(list->items, list->count, sizeof *list->items, by_name);
+    else
+        shard_list_close(list);
+    return status;
 }
 
 sl_status shard_list_open(struct shard_list *list, const char *input, sl_error *err) {
@@ -166,11 +186,7 @@ sl_status shard_list_open(struct shard_list *list, const char *input, sl_error *
     if (S_ISREG(st.st_mode) && S_ISLNK(link.st_mode))
         return error_set(err, SL_E_NOINPUT, "cannot read input '%s': it is a link; name the file it leads to",
                          text_quote(input));
-    list->store = mem_alloc(1, sizeof *list->store);
-    list->root = mem_strdup(input);
-    sl_status status = list->store && list->root ? SL_OK : no_memory(err);
-    if (status == SL_OK)
-        arena_init(&list->store->names);
+    sl_status status = shard_list_begin(list, input, err);
     if (status == SL_OK && S_ISDIR(st.st_mode))
         status = list_dir(list, input, err);
     else if (status == SL_OK && S_ISREG(st.st_mode))
@@ -179,16 +195,21 @@ sl_status shard_list_open(struct shard_list *list, const char *input, sl_error *
         status =
             error_set(err, SL_E_NOINPUT, "cannot read input '%s': neither a directory nor a regular file",
                       text_quote(input));
+    return shard_list_end(list, status, err);
+}
+
+sl_status shard_list_open_prefix(struct shard_list *list, const char *dir, const char *prefix,
+                                 sl_error *err) {
+    sl_status status = shard_list_begin(list, dir, err);
+    if (status == SL_OK) {
+        list->store->prefix = prefix;
+        status = list_dir(list, dir, err);
+        list->store->prefix = NULL;
+    }
     if (status == SL_OK && !list->count)
-        status = error_set(
-            err, SL_E_NOINPUT,
-            "input directory '%s' holds no files to score (%zu hidden, %zu links, %zu special left out)",
-            text_quote(input), list->hidden, list->links, list->special);
-    if (status == SL_OK)
-        qsort(list->items, list->count, sizeof *list->items, by_name);
-    else
-        shard_list_close(list);
-    return status;
+        status = error_set(err, SL_E_NOINPUT, "nothing in '%s' begins with '%s'", text_quote(dir),
+                           text_quote(prefix));
+    return shard_list_end(list, status, err);
 }
 
 void shard_list_close(struct shard_list *list) {

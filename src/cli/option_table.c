@@ -9,7 +9,8 @@
 
 const struct verb_def verb_table[] = {
     {"run", VERB_RUN, "MODEL INPUT OUTPUT", "score INPUT into OUTPUT; resumes where it stopped",
-     "INPUT is a directory or a file. Each file of it becomes OUTPUT/<its path>.out, one line for each "
+     "INPUT is a directory, a file, or a manifest ([{\"prefix\": ...}, \"key\", ...]). Each file of it "
+     "becomes OUTPUT/<its path>.out, one line for each "
      "record, in order. The same command starts the job, resumes it, or finds it finished.",
      "sluice run model.onnx rows/ scores/ --csv-header"},
     {"plan", VERB_PLAN, "MODEL [INPUT]", "dry run: shapes, batch, memory; writes nothing",
@@ -137,6 +138,16 @@ static sl_status set_dim(const struct option_def *o, struct cli *c, const char *
     return SL_OK;
 }
 
+static sl_status set_s3_root(const struct option_def *o, struct cli *c, const char *v, sl_error *err) {
+    const char *equals = strrchr(v, '=');
+    if (strncmp(v, "s3://", 5) || !equals || equals == v + 5 || !equals[1])
+        return bad(o, v, "s3://bucket/prefix=DIR", err);
+    if (c->job.s3_root_count == CLI_ROOTS)
+        return error_set(err, SL_E_USAGE, "more than %d of --s3-root", CLI_ROOTS);
+    c->s3_roots[c->job.s3_root_count++] = v;
+    return SL_OK;
+}
+
 /* A number of records, or a percentage. */
 static sl_status set_max_rejects(const struct option_def *o, struct cli *c, const char *v, sl_error *err) {
     char *end;
@@ -238,6 +249,33 @@ const struct option_def option_table[] = {
     {"compression-type", 0, "None|Gzip|Zstd|Bzip2|Xz|Lz4", "by content", JOB, "how the input is compressed",
      "One layer, several members of it; bytes behind the last one are damage.", set_text,
      AT(job.compression_type), false},
+    {"split-type", 0, "None|Line|RecordIO|TFRecord", "by content", JOB, "how the input is cut into records",
+     "Line: every line end ends a record, inside quotes too.", set_text, AT(job.split_type), false},
+    {"batch-strategy", 0, "MultiRecord|SingleRecord", NULL, JOB, "taken for SageMaker's sake",
+     "What is scored together never changes a result here.", set_text, AT(job.batch_strategy), false},
+    {"assemble-with", 0, "None|Line", NULL, JOB, "how the results of one input are put together",
+     "Every result has a line of its own in any case; Line makes lines of --accept application/json too.",
+     set_text, AT(job.assemble_with), false},
+    {"input-filter", 0, "JSONPATH", "$", JOB, "what of a CSV row or JSON value the model gets",
+     "$[1:], $.features, $['id','age'], $[0,2,-1]; at most 63 characters.", set_text, AT(job.input_filter),
+     false},
+    {"join-source", 0, "None|Input", "None", JOB, "puts every result beside its input",
+     "CSV: the input's columns, then the result's. JSON: the member SageMakerOutput of the input. The input "
+     "and "
+     "--accept must be of the same kind.",
+     set_text, AT(job.join_source), false},
+    {"output-filter", 0, "JSONPATH", "$", JOB, "what of the result, or of the joined record, is written",
+     NULL, set_text, AT(job.output_filter), false},
+    {"max-join-size", 0, "SIZE", "16K", JOB, "a longer record cannot be joined and is rejected",
+     "Every row of a batch has so much memory for it.", set_nbytes, AT(job.max_join_nbytes), false},
+    {"job", 0, "FILE", NULL, JOB, "SageMaker's CreateTransformJob request as options and arguments",
+     "MODEL, INPUT and OUTPUT may be left out then: ModelName, S3Uri and S3OutputPath stand for them. The "
+     "environment and other options go before it.",
+     set_text, AT(job_file), false},
+    {"s3-data-type", 0, "S3Prefix|ManifestFile", "by content", JOB,
+     "what INPUT is: a place, or a list of names", NULL, set_text, AT(job.s3_data_type), false},
+    {"s3-root", 0, "s3://BUCKET/PREFIX=DIR", NULL, JOB, "where that part of S3 lies here; may be repeated",
+     "Then INPUT, OUTPUT, MODEL and the prefix of a manifest may be such URIs.", set_s3_root, 0, false},
     {"accept", 0, "TYPE", "text/csv", JOB, "what the output is: text/csv, application/jsonlines, ...",
      "Also application/json, an array of records, and application/x-npy, the rows of the only result; a "
      "rejected row of "

@@ -157,12 +157,27 @@ static sl_status check_verb(const struct parse *p, sl_error *err) {
     return SL_OK;
 }
 
+/* The job file stands below the environment, so it is read first, wherever it is named. */
+static const char *find_job_file(int argc, char **argv) {
+    const char *file = getenv("SLUICE_JOB");
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        if (!strcmp(argv[i], "--job") && i + 1 < argc)
+            file = argv[i + 1];
+        else if (!strncmp(argv[i], "--job=", 6))
+            file = argv[i] + 6;
+    }
+    return file && *file ? file : NULL;
+}
+
 sl_status options_parse(struct cli *cli, int argc, char **argv, sl_error *err) {
     struct parse p = {.cli = cli};
     bool words_only = false;
     *cli = (struct cli){.progress = "auto", .color = "auto"};
     sl_job_defaults(&cli->job);
-    sl_status st = read_environment(cli, err);
+    const char *job_file = find_job_file(argc, argv);
+    sl_status st = job_file ? sl_job_request_open(&cli->request, job_file, &cli->job, err) : SL_OK;
+    if (st == SL_OK)
+        st = read_environment(cli, err);
     for (int i = 1; st == SL_OK && i < argc; i++) {
         bool used = false;
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
@@ -178,6 +193,7 @@ sl_status options_parse(struct cli *cli, int argc, char **argv, sl_error *err) {
     }
     cli->job.dim_names = cli->dim_names;
     cli->job.dim_values = cli->dim_values;
+    cli->job.s3_roots = cli->s3_roots;
     return st == SL_OK ? check_verb(&p, err) : st;
 }
 
@@ -185,4 +201,6 @@ void options_clear(struct cli *cli) {
     for (size_t i = 0; i < cli->job.dim_count; i++)
         mem_free(cli->dim_texts[i]);
     cli->job.dim_count = 0;
+    sl_job_request_close(cli->request);
+    cli->request = NULL;
 }

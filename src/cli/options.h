@@ -28,7 +28,7 @@ struct verb_def {
 };
 extern const struct verb_def verb_table[]; /* ended by a NULL name */
 
-enum { CLI_ARGUMENTS = 4, CLI_DIMS = 16 };
+enum { CLI_ARGUMENTS = 4, CLI_DIMS = 16, CLI_ROOTS = 16 };
 
 /* What the command line came to. Texts belong to argv and the environment, but for the names of --dim. */
 struct cli {
@@ -46,6 +46,9 @@ struct cli {
     char *dim_texts[CLI_DIMS]; /* owned; dim_names shows the library the same */
     const char *dim_names[CLI_DIMS];
     int64_t dim_values[CLI_DIMS];
+    const char *s3_roots[CLI_ROOTS];
+    const char *job_file;    /* --job */
+    sl_job_request *request; /* owned */
 };
 
 struct option_def {

@@ -62,15 +62,24 @@ static int finish_output(void) {
     return SL_E_IO;
 }
 
+/* MODEL [INPUT [OUTPUT]]. A job file says what is not there: nothing, or all but the model. */
+static bool take_places(struct cli *cli, int most) {
+    const char **places[] = {&cli->job.model, &cli->job.input, &cli->job.output};
+    for (int i = 0; i < cli->argument_count && i < most; i++)
+        *places[i] = cli->arguments[i];
+    if (cli->request && *sl_job_request_ignored(cli->request))
+        log_line(LOG_NOTE, "job file: without a meaning here, ignored: %s",
+                 sl_job_request_ignored(cli->request));
+    return cli->argument_count <= most &&
+           (cli->request ? cli->argument_count != 2 || most == 2 : cli->argument_count >= 1);
+}
+
 static int run(struct cli *cli) {
     sl_job_result result = {0};
     sl_error err = {0};
     struct buf text;
-    if (cli->argument_count != 3)
+    if (!take_places(cli, 3) || !cli->job.output)
         return wrong_arguments(cli->verb);
-    cli->job.model = cli->arguments[0];
-    cli->job.input = cli->arguments[1];
-    cli->job.output = cli->arguments[2];
     cli->job.on_progress = progress_show;
     cli->job.on_note = note;
     catch_signals();
@@ -105,10 +114,8 @@ static int show(char *text) {
 static int plan(struct cli *cli) {
     sl_error err = {0};
     char *text = NULL;
-    if (cli->argument_count < 1 || cli->argument_count > 2)
+    if (!take_places(cli, 2))
         return wrong_arguments(cli->verb);
-    cli->job.model = cli->arguments[0];
-    cli->job.input = cli->arguments[1];
     return sl_job_plan(&cli->job, cli->json, &text, &err) == SL_OK ? show(text) : failed(&err);
 }
 

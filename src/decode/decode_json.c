@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "decode/json_scan.h"
 #include "decode/worker_ctx.h"
+#include "support/json_scan.h"
 #include "support/mem.h"
 #include "support/number.h"
 #include "support/text.h"

@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-#include "decode/json_scan.h"
 #include "sluice/transform.h"
+#include "support/json_scan.h"
 
 #define JSON_MAX_KEYS 65536u
 

@@ -23,7 +23,8 @@ enum row_state {
 
 struct row {
     uint64_t offset, length; /* of the record, in the decompressed shard */
-    uint32_t text_nbytes;    /* of text[r * text_row_nbytes]: the formatted output line with its '\n' */
+    uint32_t text_nbytes;    /* of text[r * text_row_nbytes]: the formatted output line with its '\n'; before
+                              * that the input, where results are joined with it */
     uint8_t state;           /* enum row_state */
 };
 

@@ -238,6 +238,8 @@ static sl_status auto_batch(struct job *job, sl_error *err) {
     if (job->plan->dynamic)
         return one_record(job, "how much the model puts out depends on the record", err);
     size_t row_nbytes = job->plan->arena_nbytes + job->plan->input_nbytes + job->plan->text_row_nbytes;
+    if (job->processing.join) /* every row has room for its input, of which it seldom needs as much */
+        row_nbytes += formatter_row_nbytes(job->formatter) / 2;
     while (!own && batch > 4 && (uint64_t)batch * row_nbytes > BATCH_CACHE_NBYTES)
         batch /= 2;
     sl_error why = {0};

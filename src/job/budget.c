@@ -5,8 +5,9 @@
 #include "job/job.h"
 #include "support/text.h"
 
-#define BLOCK_NBYTES (512u << 10) /* fits L2, long enough to amortise handing it over */
-#define STACK_NBYTES (64u << 10)  /* what a thread of ours touches of its stack */
+#define BLOCK_NBYTES (512u << 10)   /* fits L2, long enough to amortise handing it over */
+#define STACK_NBYTES (64u << 10)    /* what a thread of ours touches of its stack */
+#define FILTERED_NBYTES (64u << 10) /* of a record usually; more is mapped */
 
 static unsigned least(unsigned a, unsigned b) {
     return a < b ? a : b;
@@ -57,7 +58,7 @@ void job_output_options(const struct job *job, struct output_options *options) {
     /* shards in flight: one per reader, and any that have rows in a slot */
     size_t in_flight = job->widths.readers + (size_t)job->widths.slots * (size_t)job->plan->batch;
     *options =
-        (struct output_options){.dir = job->options->output,
+        (struct output_options){.dir = job->output_path,
                                 .shards = job->output_shards,
                                 .shard_count = job->shards.count,
                                 .frame = formatter_frame(job->formatter),
@@ -167,6 +168,7 @@ void budget_add_up(struct job *job) {
     add(b, "blocks", w->blocks, block_pool_block_nbytes(w));
     add(b, "readers", w->readers, reader_nbytes(&job->reader_options, job->container));
     add(b, "workers", w->workers_max, chains + formatter_worker_nbytes(job->formatter));
+    add(b, "filtered records", job->processing.filters ? w->workers_max : 0, FILTERED_NBYTES);
     add(b, "task queues", 1, tasks_nbytes(&tasks));
     add(b, "output", 1, output_nbytes(&output));
     add(b, "thread stacks", w->readers + w->workers_max + w->device_threads + 4, STACK_NBYTES);
@@ -220,7 +222,12 @@ sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err) {
     sl_status st = job_make_plan(job, batch, &job->plan, err);
     if (st == SL_OK)
         st = formatter_open(&job->formatter, json_object_get(job->model.config, "outputs"), job->plan,
-                            job->options->accept, &job->chain_options, err);
+                            job_accept(job), &job->chain_options, err);
+    struct format_join join = {.input = job->processing.join,
+                               .input_nbytes = (size_t)job->options->max_join_nbytes,
+                               .filter = &job->processing.output};
+    if (st == SL_OK)
+        st = formatter_join(job->formatter, &join, err);
     if (st == SL_OK)
         budget_add_up(job);
     return st;

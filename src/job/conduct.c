@@ -119,8 +119,8 @@ static sl_status open_readers(struct job *job, sl_error *err) {
         sl_status st = reader_open(&r->reader, &job->shards, job->container, &job->reader_options, err);
         if (st != SL_OK)
             return st;
-        if (job->columns)
-            reader_expect_header(r->reader, (const char *const *)job->columns, job->column_count);
+        if (job->header)
+            reader_expect_header(r->reader, (const char *const *)job->header, job->header_count);
     }
     return SL_OK;
 }
@@ -133,6 +133,8 @@ static sl_status open_workers(struct job *job, sl_error *err) {
         struct job_worker *worker = &job->workers[i];
         worker->job = job;
         worker->number = i;
+        if (job->processing.filters && !(worker->filtered = mem_map((size_t)job->options->max_record_nbytes)))
+            return error_set(err, SL_E_MEMORY, "out of memory for the workers");
         sl_status st =
             worker_ctx_open(&worker->ctx, job->chains, job->plan->input_count, &job->chain_options, err);
         if (st == SL_OK)
@@ -177,6 +179,8 @@ void job_close_streams(struct job *job) {
             format_worker_close(job->workers[i].format);
         if (job->workers[i].ctx)
             worker_ctx_close(job->workers[i].ctx);
+        if (job->workers[i].filtered)
+            mem_unmap(job->workers[i].filtered, (size_t)job->options->max_record_nbytes);
     }
     for (unsigned i = 0; job->readers && i < job->widths.readers; i++)
         if (job->readers[i].reader)

@@ -22,6 +22,7 @@
 #include "infer/executor.h"
 #include "output/output.h"
 #include "sluice/job.h"
+#include "support/json_path.h"
 #include "support/machine.h"
 #include "support/stats.h"
 
@@ -76,6 +77,12 @@ struct block_pool {
     pthread_cond_t freed;
 };
 
+/* What SageMaker's DataProcessing asks for. */
+struct job_processing {
+    struct json_path input, output; /* "$" where nothing is asked */
+    bool filters, join;             /* InputFilter takes something out; results are joined with inputs */
+};
+
 struct job;
 
 struct job_reader {
@@ -91,6 +98,7 @@ struct job_worker {
     unsigned number;
     struct worker_ctx *ctx;
     struct format_worker *format;
+    char *filtered; /* max_record_nbytes: what InputFilter takes of a record; NULL: there is none */
     pthread_t thread;
     bool runs;
 };
@@ -106,8 +114,11 @@ struct job {
     bool has_input;
     const struct container_ops *container;
     const char *filter_name;
-    char **columns;
+    char **header; /* of the shards, or NULL */
+    size_t header_count;
+    char **columns; /* what InputFilter leaves of it */
     size_t column_count;
+    struct job_processing processing;
     struct reader_options reader_options;
     struct chain_options chain_options;
     struct chain **chains; /* one per model input */
@@ -118,6 +129,7 @@ struct job {
     struct device *devices[JOB_MAX_DEVICES];
     unsigned device_count;
     char device_line[512], batch_line[512];
+    char output_path[PATH_MAX];
     struct job_widths widths;
     struct budget budget;
     uint64_t base_nbytes; /* resident before anything was reserved */
@@ -179,6 +191,21 @@ sl_status derive_image(struct job_model *model, sl_error *err);
 /* derive_text.c: the same for a model of language, from its tokenizer's files, config.json and modules.json.
  */
 sl_status derive_text(struct job_model *model, sl_error *err);
+/* processing.c: SplitType, BatchStrategy, AssembleWith, JoinSource and the filters. Reads what the options
+ * say; then, when the container is known, whether it can be. */
+sl_status job_processing_read(struct job *job, sl_error *err);
+sl_status job_processing_check(struct job *job, sl_error *err);
+sl_status job_filter_columns(struct job *job, sl_error *err); /* header to columns */
+const char *job_accept(const struct job *job);                /* what --accept and --assemble-with come to */
+/* The record as it came, kept for the join; false: it is too long. */
+bool job_keep_input(const struct job *job, const struct slot *slot, uint32_t row, const sl_record *record);
+/* What InputFilter takes becomes the record's bytes, in `room` (max_record_nbytes). */
+bool job_filter_input(const struct job *job, char *room, sl_record *record, struct json_path_miss *miss);
+
+/* places.c: paths, and s3:// URIs by --s3-root. */
+sl_status job_place(const sl_job_options *options, const char *place, char path[PATH_MAX], sl_error *err);
+sl_status job_open_shards(struct job *job, sl_error *err);
+
 sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err);
 
 /* budget.c */

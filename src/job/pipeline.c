@@ -160,6 +160,23 @@ static bool keep_texts(const struct job *job, struct slot *slot, size_t input, s
     return false;
 }
 
+/* What DataProcessing asks for, before a record is decoded. False: it is rejected. */
+static bool keep_and_filter(struct job_worker *self, struct slot *slot, uint32_t row, sl_record *record) {
+    const struct job *job = self->job;
+    struct json_path_miss miss;
+    char reason[200];
+    if (job->processing.join && !job_keep_input(job, slot, row, record)) {
+        reject_row(slot, row, record, "decode", "too-long-to-join",
+                   "record is longer than can be joined with its result (--max-join-size)");
+        return false;
+    }
+    if (!job->processing.filters || job_filter_input(job, self->filtered, record, &miss))
+        return true;
+    snprintf(reason, sizeof reason, "InputFilter '%s': %.120s", job->processing.input.text, miss.reason);
+    reject_row(slot, row, record, "decode", miss.code, reason);
+    return false;
+}
+
 static void decode_record(struct job_worker *self, const struct block *block, uint32_t index,
                           struct slot *slot, uint32_t row) {
     struct job *job = self->job;
@@ -170,6 +187,10 @@ static void decode_record(struct job_worker *self, const struct block *block, ui
     const struct cut *cut = &block->cuts[index];
     if (cut->reject_code) {
         reject_row(slot, row, &record, "archive", cut->reject_code, cut->reject_reason);
+        clear_row(job, slot, row);
+        return;
+    }
+    if (!keep_and_filter(self, slot, row, &record)) {
         clear_row(job, slot, row);
         return;
     }

@@ -96,7 +96,7 @@ static void settle_delimiter(struct job *job) {
 }
 
 static sl_status open_input(struct job *job, sl_error *err) {
-    sl_status st = shard_list_open(&job->shards, job->options->input, err);
+    sl_status st = job_open_shards(job, err);
     if (st != SL_OK)
         return st;
     job->has_input = true;
@@ -108,7 +108,9 @@ static sl_status open_input(struct job *job, sl_error *err) {
                 st = archive_csv_header(&job->shards, i, &job->reader_options, &job->columns,
                                         &job->column_count, err);
     }
-    return st;
+    if (st == SL_OK)
+        st = job_filter_columns(job, err);
+    return st == SL_OK ? job_processing_check(job, err) : st;
 }
 
 sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err) {
@@ -208,12 +210,17 @@ static sl_status settle_device(struct job *job, sl_error *err) {
 
 sl_status job_prepare(struct job *job, sl_error *err) {
     machine_read(&job->machine);
-    sl_status st = job_model_open(&job->model, job->options->model, err);
+    char path[PATH_MAX];
+    sl_status st = job_place(job->options, job->options->model, path, err);
+    if (st == SL_OK)
+        st = job_model_open(&job->model, path, err);
     if (st != SL_OK)
         return st;
     if (!job->model.graph->input_count)
         return error_set(err, SL_E_MODEL, "model '%s' has no inputs", text_quote(job->model.path));
     fill_reader_options(job);
+    if ((st = job_processing_read(job, err)) != SL_OK)
+        return st;
     if (job->options->input && (st = open_input(job, err)) != SL_OK)
         return st;
     settle_delimiter(job);
@@ -234,7 +241,9 @@ void job_unprepare(struct job *job) {
         chain_close(job->chains[i]);
     mem_free(job->chains);
     mem_free(job->prologues);
-    mem_free(job->columns);
+    if (job->columns != job->header)
+        mem_free(job->columns);
+    mem_free(job->header);
     if (job->has_input)
         shard_list_close(&job->shards);
     job_model_close(&job->model);

@@ -25,6 +25,7 @@ void sl_job_defaults(sl_job_options *options) {
                                 .csv_header = -1,
                                 .max_record_nbytes = 16u << 20,
                                 .max_expansion = 200,
+                                .max_join_nbytes = 16u << 10,
                                 .max_pixels = 100000000,
                                 .max_rejects_percent = 5,
                                 .max_rejects = UINT64_MAX,
@@ -42,6 +43,8 @@ static sl_status check_options(const sl_job_options *o, sl_error *err) {
         return error_set(err, SL_E_USAGE, "bad number of workers %u: from 1 to 4096, or auto", o->workers);
     if (o->max_record_nbytes < 1 || o->max_record_nbytes > 1u << 30)
         return error_set(err, SL_E_USAGE, "bad record size limit: from 1 byte to 1 GiB");
+    if (o->max_join_nbytes < 1 || o->max_join_nbytes > 100u << 20)
+        return error_set(err, SL_E_USAGE, "bad limit of a join: from 1 byte to 100 MiB");
     if (o->max_expansion > UINT32_MAX)
         return error_set(err, SL_E_USAGE, "bad expansion limit: up to 4294967295, or 0 for none");
     return SL_OK;
@@ -79,42 +82,49 @@ static bool lies_within(const char *inner, const char *outer) {
     }
 }
 
-static sl_status check_places(const sl_job_options *o, sl_error *err) {
-    if (lies_within(o->output, o->input))
+static sl_status check_places(struct job *job, sl_error *err) {
+    const char *input = job->shards.root, *output = job->output_path;
+    sl_status st = job_place(job->options, job->options->output, job->output_path, err);
+    if (st == SL_OK && lies_within(output, input))
         return error_set(err, SL_E_OUTPUT, "output '%s' lies inside input '%s': the next run would read it",
-                         text_quote(o->output), text_quote(o->input));
-    if (lies_within(o->input, o->output))
-        return error_set(err, SL_E_OUTPUT, "input '%s' lies inside output '%s'", text_quote(o->input),
-                         text_quote(o->output));
-    return SL_OK;
+                         text_quote(output), text_quote(input));
+    if (st == SL_OK && lies_within(input, output))
+        return error_set(err, SL_E_OUTPUT, "input '%s' lies inside output '%s'", text_quote(input),
+                         text_quote(output));
+    return st;
 }
 
 /* What must be the same when a job goes on. */
-#define FACTS 9
-static void fill_facts(const struct job *job, struct output_fact facts[FACTS], char text[FACTS][80]) {
+#define FACTS 10
+#define FACT_NBYTES 240
+static void fill_facts(const struct job *job, struct output_fact facts[FACTS],
+                       char text[FACTS][FACT_NBYTES]) {
     const struct container_options *c = &job->reader_options.container;
-    snprintf(text[0], 80, "%s", SLUICE_VERSION);
-    snprintf(text[1], 80, "%s", job->model.sha256);
-    snprintf(text[2], 80, "%s", job->model.config_sha256);
-    snprintf(text[3], 80, "%s", job->options->precision);
-    snprintf(text[4], 80, "%s", formatter_content_type(job->formatter));
-    snprintf(text[5], 80, "%s", job->container->name);
-    snprintf(text[6], 80, "header=%d delimiter=%d quote=%d comment=%d base=%d nan=%d", c->csv_header,
+    snprintf(text[0], FACT_NBYTES, "%s", SLUICE_VERSION);
+    snprintf(text[1], FACT_NBYTES, "%s", job->model.sha256);
+    snprintf(text[2], FACT_NBYTES, "%s", job->model.config_sha256);
+    snprintf(text[3], FACT_NBYTES, "%s", job->options->precision);
+    snprintf(text[4], FACT_NBYTES, "%s", formatter_content_type(job->formatter));
+    snprintf(text[5], FACT_NBYTES, "%s", job->container->name);
+    snprintf(text[6], FACT_NBYTES, "header=%d delimiter=%d quote=%d comment=%d base=%d nan=%d", c->csv_header,
              c->csv_delimiter, c->csv_quote, c->csv_comment, (int)job->chain_options.libsvm_base,
              job->chain_options.libsvm_missing_is_nan);
-    snprintf(text[7], 80, "record=%zu pixels=%llu truncated=%d", c->max_record_nbytes,
+    snprintf(text[7], FACT_NBYTES, "record=%zu pixels=%llu truncated=%d", c->max_record_nbytes,
              (unsigned long long)job->options->max_pixels, c->allow_truncated);
-    snprintf(text[8], 80, "%llu", (unsigned long long)job->options->limit);
-    static const char *const keys[FACTS] = {"sluice",    "model_sha256", "transform_sha256",
-                                            "precision", "accept",       "container",
-                                            "csv",       "limits",       "limit"};
+    snprintf(text[8], FACT_NBYTES, "%llu", (unsigned long long)job->options->limit);
+    snprintf(text[9], FACT_NBYTES, "input=%s join=%d output=%s line=%d longest=%llu",
+             job->processing.input.text, job->processing.join, job->processing.output.text, c->split_lines,
+             job->processing.join ? (unsigned long long)job->options->max_join_nbytes : 0);
+    static const char *const keys[FACTS] = {
+        "sluice",    "model_sha256", "transform_sha256", "precision", "accept",
+        "container", "csv",          "limits",           "limit",     "data_processing"};
     for (int i = 0; i < FACTS; i++)
         facts[i] = (struct output_fact){keys[i], text[i]};
 }
 
 static sl_status open_output(struct job *job, bool *finished, sl_error *err) {
     struct output_fact facts[FACTS];
-    char text[FACTS][80];
+    char text[FACTS][FACT_NBYTES];
     job->output_shards = mem_alloc(job->shards.count, sizeof *job->output_shards);
     if (!job->output_shards)
         return error_set(err, SL_E_MEMORY, "out of memory for %zu shards", job->shards.count);
@@ -188,7 +198,7 @@ static sl_status run_job(struct job *job, sl_error *err) {
     bool finished = false;
     sl_status st = job_prepare(job, err);
     if (st == SL_OK)
-        st = check_places(job->options, err);
+        st = check_places(job, err);
     if (st == SL_OK)
         st = job_model_hash(&job->model, err);
     if (st != SL_OK)

@@ -13,6 +13,7 @@
 #include "graph/plan.h"
 #include "support/buf.h"
 #include "support/error.h"
+#include "support/json_path.h"
 
 /* ---- lines
  * ---------------------------------------------------------------------------------------------------- */
@@ -34,6 +35,17 @@ struct formatter; /* read-only after open; shared by all workers */
 sl_status formatter_open(struct formatter **formatter, const json_t *outputs, const struct plan *plan,
                          const char *accept, const struct chain_options *options, sl_error *err);
 void formatter_close(struct formatter *formatter);
+
+/* What SageMaker's DataProcessing does to results. Whoever decodes a row leaves its input at the row's place
+ * in slot->text and its size in text_nbytes; 0: it cannot be joined. */
+struct format_join {
+    bool input;                     /* JoinSource Input */
+    size_t input_nbytes;            /* of a record, at most */
+    const struct json_path *filter; /* OutputFilter, or NULL; the caller's */
+};
+/* Right after formatter_open. SL_E_USAGE: this format has no joins, the filter does not fit it. */
+sl_status formatter_join(struct formatter *formatter, const struct format_join *join, sl_error *err);
+
 size_t formatter_row_nbytes(const struct formatter *formatter); /* the longest line, '\n' included */
 /* Valid as long as the formatter. */
 const struct output_frame *formatter_frame(const struct formatter *formatter);

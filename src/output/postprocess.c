@@ -3,38 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "output/format.h"
-#include "output/output.h"
-#include "support/arena.h"
+#include "output/formatter.h"
 #include "support/mem.h"
 #include "support/text.h"
-
-#define MAX_RESULTS 64
-
-struct formatter {
-    const struct format_ops *ops;
-    const struct plan *plan;
-    struct chain_options options;
-    size_t count;
-    struct chain *chains[MAX_RESULTS];
-    uint32_t port[MAX_RESULTS]; /* the model output each begins with */
-    const char *names[MAX_RESULTS];
-    sl_spec source[MAX_RESULTS];
-    struct chain_input *inputs; /* the model's, for steps that look at one */
-    json_t *config;             /* keeps the names alive */
-    struct arena memory;        /* names of columns */
-    size_t row_nbytes;
-    struct output_frame frame;
-};
-
-struct format_worker {
-    const struct formatter *formatter;
-    struct worker_ctx *ctx;
-    struct result results[MAX_RESULTS];
-    const void **rows; /* of the model's inputs, for the record at hand */
-    char *values;      /* the chains' results, one after another */
-    size_t values_nbytes;
-};
 
 static sl_status find_port(const struct plan *plan, const char *name, uint32_t *port, sl_error *err) {
     const char *names[65] = {NULL};
@@ -163,18 +134,6 @@ static sl_status name_inputs(struct formatter *f, sl_error *err) {
     return SL_OK;
 }
 
-/* Results as they will be, without data. */
-static void describe_results(const struct formatter *f, struct result *results) {
-    for (size_t i = 0; i < f->count; i++) {
-        const sl_spec *spec = chain_spec(f->chains[i]);
-        results[i] = (struct result){.name = f->names[i], .spec = spec};
-        results[i].value.kind = spec->kind;
-        results[i].value.tensor.dtype = spec->dtype;
-        results[i].value.tensor.rank = spec->rank;
-        memcpy(results[i].value.tensor.dims, spec->dims, sizeof spec->dims);
-    }
-}
-
 static sl_status check_results(const struct formatter *f, sl_error *err) {
     for (size_t i = 0; i < f->count; i++) {
         const sl_spec *spec = chain_spec(f->chains[i]);
@@ -212,7 +171,7 @@ sl_status formatter_open(struct formatter **out, const json_t *outputs, const st
     if (st == SL_OK)
         st = add_results(f, f->config, err);
     if (st == SL_OK)
-        describe_results(f, results);
+        formatter_describe(f, results);
     if (st == SL_OK)
         st = f->ops->check ? f->ops->check(results, f->count, err) : check_results(f, err);
     if (st != SL_OK) {
@@ -223,6 +182,27 @@ sl_status formatter_open(struct formatter **out, const json_t *outputs, const st
         f->ops->frame(&f->frame, results);
     f->row_nbytes = f->ops->line_nbytes(results, f->count);
     *out = f;
+    return SL_OK;
+}
+
+sl_status formatter_join(struct formatter *f, const struct format_join *join, sl_error *err) {
+    bool csv = f->ops == &format_csv;
+    f->join = *join;
+    f->joins = join->input || (join->filter && join->filter->step_count);
+    if (!f->joins)
+        return SL_OK;
+    if (f->ops == &format_npy)
+        return error_set(err, SL_E_USAGE,
+                         "JoinSource and OutputFilter need an accept of text/csv, application/jsonlines or "
+                         "application/json, this is '%s'",
+                         f->ops->accepts[0]);
+    if (csv && join->filter && !json_path_fits_rows(join->filter))
+        return error_set(
+            err, SL_E_USAGE,
+            "bad OutputFilter '%s': a text/csv row has no names, only indexes such as $[0,-1] or "
+            "$[1:]",
+            text_quote(join->filter->text));
+    f->row_nbytes += JOIN_WORDS_NBYTES + (join->input ? join->input_nbytes : 0);
     return SL_OK;
 }
 
@@ -248,15 +228,9 @@ const char *formatter_content_type(const struct formatter *f) {
     return f->ops->accepts[0];
 }
 
-static size_t values_nbytes(const struct formatter *f) {
-    size_t nbytes = 0;
-    for (size_t i = 0; i < f->count; i++)
-        nbytes += (chain_spec(f->chains[i])->max_nbytes + 63) / 64 * 64;
-    return nbytes;
-}
-
 size_t formatter_worker_nbytes(const struct formatter *f) {
-    size_t nbytes = sizeof(struct format_worker) + values_nbytes(f);
+    size_t nbytes =
+        sizeof(struct format_worker) + formatter_values_nbytes(f) + (f->joins ? 2 * f->row_nbytes : 0);
     for (size_t i = 0; i < f->count; i++)
         nbytes += chain_nbytes(f->chains[i]);
     return nbytes;
@@ -267,103 +241,5 @@ void formatter_print(const struct formatter *f, struct buf *out) {
         buf_printf(out, "  '%s' from output '%s'\n", text_quote(f->names[i]),
                    text_quote(f->plan->outputs[f->port[i]].name));
         chain_print(f->chains[i], out);
-    }
-}
-
-sl_status format_worker_open(struct format_worker **out, const struct formatter *f, sl_error *err) {
-    struct format_worker *w = mem_alloc(1, sizeof *w);
-    if (!w)
-        return error_set(err, SL_E_MEMORY, "out of memory for a format worker");
-    w->formatter = f;
-    w->values_nbytes = values_nbytes(f);
-    w->values = mem_map(w->values_nbytes);
-    w->rows = mem_alloc(f->plan->input_count + 1, sizeof *w->rows);
-    sl_status st = w->values && w->rows ? worker_ctx_open(&w->ctx, f->chains, f->count, &f->options, err)
-                                        : error_set(err, SL_E_MEMORY, "out of memory for a format worker");
-    if (st != SL_OK) {
-        format_worker_close(w);
-        return st;
-    }
-    describe_results(f, w->results);
-    char *at = w->values;
-    for (size_t i = 0; i < f->count; i++) {
-        w->results[i].value.tensor.data = at;
-        at += (chain_spec(f->chains[i])->max_nbytes + 63) / 64 * 64;
-    }
-    *out = w;
-    return SL_OK;
-}
-
-void format_worker_close(struct format_worker *w) {
-    if (!w)
-        return;
-    if (w->ctx)
-        worker_ctx_close(w->ctx);
-    mem_unmap(w->values, w->values_nbytes);
-    mem_free(w->rows);
-    mem_free(w);
-}
-
-/* Runs the chains of one scored row; false when one of them refuses it. */
-static bool run_chains(struct format_worker *w, const struct slot *slot, uint32_t row,
-                       struct chain_reject *reject) {
-    const struct formatter *f = w->formatter;
-    for (size_t i = 0; i < f->plan->input_count; i++)
-        w->rows[i] = (const char *)slot->input + f->plan->values[f->plan->inputs[i].value].offset +
-                     row * f->plan->inputs[i].row_nbytes;
-    chain_set_inputs(w->ctx, w->rows);
-    for (size_t i = 0; i < f->count; i++) {
-        const struct plan_port *port = &f->plan->outputs[f->port[i]];
-        const sl_spec *spec = &f->source[i];
-        sl_value in = {.kind = SL_KIND_TENSOR,
-                       .tensor = {.dtype = spec->dtype,
-                                  .rank = spec->rank,
-                                  .data = (char *)slot->output + f->plan->values[port->value].offset +
-                                          row * port->row_nbytes}};
-        memcpy(in.tensor.dims, spec->dims, sizeof spec->dims);
-        if (port->dynamic) {
-            sl_tensor now = plan_output(f->plan, f->port[i], slot->output);
-            memcpy(in.tensor.dims, now.dims + (port->whole ? 0 : 1), (size_t)spec->rank * sizeof *now.dims);
-        }
-        if (chain_apply(w->ctx, i, &in, &w->results[i].value, reject) != SL_OK)
-            return false;
-    }
-    return true;
-}
-
-/* A scored row whose result cannot be had. Its key is not known here: only rejects carry theirs. */
-static void reject_row(struct slot *slot, uint32_t row, const char *code, const char *reason) {
-    struct row_reject *reject = &slot->rejects[row];
-    reject->stage = "format";
-    snprintf(reject->code, sizeof reject->code, "%s", code);
-    snprintf(reject->reason, sizeof reject->reason, "%s", reason);
-    reject->key[0] = 0;
-    slot->rows[row].state = ROW_REJECTED;
-}
-
-static void format_row(struct format_worker *w, struct slot *slot, uint32_t row, struct buf *line) {
-    const struct format_ops *ops = w->formatter->ops;
-    struct chain_reject why;
-    if (slot->rows[row].state == ROW_GOOD) {
-        if (run_chains(w, slot, row, &why)) {
-            ops->line(line, w->results, w->formatter->count);
-            if (!line->failed)
-                return;
-            buf_reset(line); /* only a dim that varies can get here */
-            reject_row(slot, row, "result-too-long",
-                       "the result is longer than the room planned for its line");
-        } else {
-            reject_row(slot, row, why.code, why.reason);
-        }
-    }
-    ops->reject(line, &slot->rejects[row], w->results, w->formatter->count);
-}
-
-void format_rows(struct format_worker *w, struct slot *slot, uint32_t row, uint32_t count) {
-    for (uint32_t r = row; r < row + count; r++) {
-        struct buf line;
-        buf_init_fixed(&line, slot->text + (size_t)r * slot->text_row_nbytes, slot->text_row_nbytes);
-        format_row(w, slot, r, &line);
-        slot->rows[r].text_nbytes = (uint32_t)line.size;
     }
 }

@@ -1,7 +1,7 @@
 # one table: what the long help lists, the man page and all completions know
 sluice --man >man
 for shell in bash zsh fish; do sluice --completion=$shell >$shell; done
-options=$(sluice help all | grep -oE '^  (   |-.,) --[a-z-]+' | grep -oE -- '--[a-z-]+')
+options=$(sluice help all | grep -oE '^  (   |-.,) --[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')
 [ "$(echo "$options" | wc -l)" -ge 26 ] || echo "the help lists only: $options"
 for option in $options; do
     grep -qF -- "${option//-/\\-}" man || echo "not in the man page: $option"

@@ -1,5 +1,5 @@
 /* json_scan.c: see json_scan.h. RFC 8259, and stricter where a record could be read in two ways. */
-#include "decode/json_scan.h"
+#include "support/json_scan.h"
 
 #include <string.h>
 

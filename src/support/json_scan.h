@@ -1,8 +1,8 @@
 /* json_scan.h: a pull scanner over the bytes of one JSON value. Skipping a value and reading one go through
  * the same few calls, so there is one idea of what is valid. No allocation; recursion ends at JSON_MAX_DEPTH.
  */
-#ifndef DECODE_JSON_SCAN_H
-#define DECODE_JSON_SCAN_H
+#ifndef SUPPORT_JSON_SCAN_H
+#define SUPPORT_JSON_SCAN_H
 
 #include <stdbool.h>
 
