@@ -22,12 +22,13 @@ struct device_options {
 
 /* A batch on its way. Between submit and collect it belongs to the device. */
 struct device_batch {
-    void *input;                 /* plan->input_nbytes, from slot_alloc */
-    void *output;                /* plan->output_nbytes, from slot_alloc */
-    int64_t row_count;           /* rows that matter; the rest is padding, and is computed too */
-    void *owner;                 /* the caller's */
-    uint64_t compute_ns, cpu_ns; /* set by the device: wall and CPU time of the batch */
-    sl_error error;              /* set by the device when this batch failed */
+    void *input;                  /* plan->input_nbytes, from slot_alloc */
+    void *output;                 /* plan->output_nbytes, from slot_alloc */
+    int64_t row_count;            /* rows that matter; the rest is padding, and is computed too */
+    void *owner;                  /* the caller's */
+    uint64_t compute_ns, cpu_ns;  /* set by the device: wall and CPU time of the batch */
+    sl_error error;               /* set by the device when this batch failed */
+    struct device_batch *culprit; /* with an error: the batch in flight that caused it; NULL: this one */
 };
 
 /* What a program will take, known before load. */
@@ -74,6 +75,8 @@ struct device_ops {
     /* Waits for the oldest batch in flight and gives it back. A batch that failed comes back too, its error
      * set. Call only with at least one in flight. */
     sl_status (*collect)(struct program *program, struct device_batch **batch, sl_error *err);
+    /* Optional. What is in flight and how far it has come; any thread, and also while nothing moves. */
+    void (*look)(struct program *program, char *text, size_t text_nbytes);
     /* One line a step: what runs it ("oneDNN jit:avx512_core", "reference"). */
     void (*print_steps)(const struct program *program, struct buf *out);
 };

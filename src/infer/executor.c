@@ -69,14 +69,14 @@ void executor_close(struct executor *ex) {
     mem_free(ex);
 }
 
-static void fail(struct executor *ex, const sl_error *err) {
+static void fail(struct executor *ex, const sl_error *err, const struct slot *slot) {
     pthread_mutex_lock(&ex->mutex);
     bool first = !ex->failed;
     ex->failed = true;
     pthread_cond_broadcast(&ex->landed);
     pthread_mutex_unlock(&ex->mutex);
     if (first)
-        ex->options.failed(ex->options.ctx, err);
+        ex->options.failed(ex->options.ctx, err, slot);
 }
 
 /* Rows that hold no record are computed too; zeros make them the same every time. */
@@ -138,7 +138,7 @@ static void *submit_run(void *arg) {
         batch->row_count = slot->row_count;
         batch->owner = slot;
         if (ex->options.ops->submit(ex->options.programs[program], batch, &err) != SL_OK) {
-            fail(ex, &err);
+            fail(ex, &err, batch->culprit ? batch->culprit->owner : slot);
             break;
         }
         note_flight(ex, program, slot);
@@ -194,7 +194,7 @@ static void *collect_run(void *arg) {
         struct device_batch *batch = NULL;
         sl_error err = {0};
         if (ex->options.ops->collect(ex->options.programs[flight.program], &batch, &err) != SL_OK) {
-            fail(ex, &err);
+            fail(ex, &err, NULL);
             break;
         }
         landed(ex, flight.program);
@@ -203,7 +203,7 @@ static void *collect_run(void *arg) {
                          " (records share a batch of %u: with --batch-size 1 only the one would be rejected)",
                          flight.slot->row_cap);
         if (batch->error.status != SL_OK && !reject_alone(flight.slot, &batch->error)) {
-            fail(ex, &batch->error);
+            fail(ex, &batch->error, batch->culprit ? batch->culprit->owner : flight.slot);
             broken = true;
         }
         if (broken)
@@ -227,7 +227,7 @@ sl_status executor_start(struct executor *ex, sl_error *err) {
     st = thread_start(&ex->collector, "collect", collect_run, ex, err);
     ex->collector_runs = st == SL_OK;
     if (st != SL_OK)
-        fail(ex, err);
+        fail(ex, err, NULL);
     return st;
 }
 

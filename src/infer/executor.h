@@ -19,8 +19,9 @@ struct executor_options {
     struct stage_stats *stats;
     /* Collector thread, in order: the slot's outputs are there. The callee owns it from now on. */
     void (*computed)(void *ctx, struct slot *slot);
-    /* Either thread, at most once: nothing more will be computed. */
-    void (*failed)(void *ctx, const sl_error *err);
+    /* Either thread, at most once: nothing more will be computed. `slot`: whose batch it was, or NULL; it is
+     * lent for the call. */
+    void (*failed)(void *ctx, const sl_error *err, const struct slot *slot);
     /* Collector thread, last: every batch is back. */
     void (*ended)(void *ctx);
     void *ctx;

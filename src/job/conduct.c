@@ -12,6 +12,8 @@
 #include "support/text.h"
 #include "support/thread.h"
 
+#define SLOW_BATCH_NS 30000000000ull
+
 static atomic_bool stop_requested;
 
 void sl_job_stop(void) {
@@ -85,8 +87,23 @@ static sl_status load_programs(struct job *job, sl_error *err) {
     return SL_OK;
 }
 
-static void executor_failed(void *ctx, const sl_error *err) {
-    job_fail(ctx, err);
+/* A fault of the device is told with the records that were on it. */
+static void executor_failed(void *ctx, const sl_error *err, const struct slot *slot) {
+    struct job *job = ctx;
+    sl_error full = *err;
+    unsigned named = 0;
+    for (uint32_t i = 0; err->status == SL_E_GPU && slot && i < slot->span_count; i++) {
+        const struct span *span = &slot->spans[i];
+        if (span->kind != SPAN_ROWS || named++ > 3)
+            continue;
+        error_append(&full, named > 3 ? ", and more" : "%sshard '%s' records %llu to %llu",
+                     named > 1 ? ", " : "; its records: ", text_quote(job->shards.items[span->shard].name),
+                     (unsigned long long)span->first_record,
+                     (unsigned long long)(span->first_record + span->count - 1));
+    }
+    if (named)
+        error_append(&full, "; run the same command to resume");
+    job_fail(job, &full);
 }
 
 static void executor_ended(void *ctx) {
@@ -243,15 +260,41 @@ static bool ended(struct job *job, uint64_t timeout_ns) {
     return done;
 }
 
+/* Says once what a device is at that gives no batch back. */
+struct patience {
+    uint64_t computed, since_ns;
+    bool said;
+};
+
+static void watch_device(struct job *job, struct patience *p, uint64_t now) {
+    char text[400];
+    struct ring_look ring;
+    ring_look(job->ring, &ring);
+    if (ring.slots_computed != p->computed || !ring.computing || !p->since_ns) {
+        *p = (struct patience){.computed = ring.slots_computed, .since_ns = now};
+        return;
+    }
+    if (p->said || !job->device_ops->look || now - p->since_ns < SLOW_BATCH_NS)
+        return;
+    p->said = true;
+    for (unsigned i = 0; i < job->device_count; i++) {
+        job->device_ops->look(job->programs[i], text, sizeof text);
+        job_note(job, "no batch has come back for %llu s: %s",
+                 (unsigned long long)((now - p->since_ns) / 1000000000u), text);
+    }
+}
+
 /* The conducting thread while the others work: progress, the workers' balance, and a wish to stop. */
 static void watch(struct job *job) {
     unsigned every_ms = job->options->progress_ms ? job->options->progress_ms : 100;
     uint64_t shown_ns = 0;
     struct balance balance;
+    struct patience patience = {0};
     balance_begin(&balance, job);
     while (!ended(job, 50u * 1000000u)) {
         uint64_t now = clock_ns();
         balance_step(&balance, job);
+        watch_device(job, &patience, now);
         if (job_stop_requested() && !atomic_exchange(&job->stopping, true))
             job_note(job, "stopping: finishing what is on its way");
         if (job->options->on_progress && now - shown_ns >= every_ms * 1000000ull) {

@@ -102,8 +102,7 @@ static const char *const models[] = {"golden/bench/mlp28", "../samples/01-tabula
 
 /* Every model on the device and on the plain references. */
 START_TEST(equals_the_references) {
-    static const struct subject truth = {.ops = &device_cpu,
-                                         .options = {.threads = 1, .reference = true}};
+    static const struct subject truth = {.ops = &device_cpu, .options = {.threads = 1, .reference = true}};
     static const int64_t batches[] = {1, 2, 31, 33};
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
         struct rig rig, want;

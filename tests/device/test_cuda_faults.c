@@ -1,7 +1,9 @@
-/* Faults of the machine on device 'cuda', by the mock: each gives a clear error with the right status, and nothing is
- * left over. */
+/* Faults of the machine on device 'cuda', by the mock: each gives a clear error with the right status, and
+ * nothing is left over. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conformance.h"
 #include "infer/cuda/cuda_api.h"
@@ -159,9 +161,74 @@ START_TEST(a_fault_is_for_ever) {
     options.fault_launch = 2 * each + 1;
     mock_reset(&options);
     ck_assert_int_eq(go(&w, 4), SL_E_GPU);
-    ck_assert_msg(strstr(w.err.text, "batch 1") && strstr(w.err.text, "illegal memory access"), "%s", w.err.text);
+    ck_assert_msg(strstr(w.err.text, "batch 1") && strstr(w.err.text, "illegal memory access"), "%s",
+                  w.err.text);
     ck_assert_int_eq(device_cuda.submit(w.program, &w.batch, &err), SL_E_GPU);
     leave(&w);
+}
+END_TEST
+
+/* Launched one by one, the step is known; the batch is that which it hit, whichever comes back first. */
+START_TEST(a_fault_names_its_step) {
+    struct mock_options options = mock_defaults();
+    struct way w = {.program = NULL};
+    setenv("SLUICE_CUDA_GRAPHS", "0", 1);
+    options.fault_launch = 1;
+    mock_reset(&options);
+    ck_assert_int_eq(go(&w, 4), SL_E_GPU); /* when it is loaded */
+    ck_assert_msg(strstr(w.err.text, "run step '") != NULL, "%s", w.err.text);
+    leave(&w);
+    options.fault_launch = 0;
+    w = (struct way){.program = NULL};
+    mock_reset(&options);
+    ck_assert_int_eq(go(&w, 4), SL_OK);
+    long each = mock_launches() / 4;
+    leave(&w);
+    for (long step = 0; step < each; step++) {
+        char want[200];
+        w = (struct way){.program = NULL};
+        options.fault_launch = 3 * each + 1 + step;
+        mock_reset(&options);
+        ck_assert_int_eq(go(&w, 4), SL_E_GPU);
+        snprintf(want, sizeof want, "compute batch 2 on GPU 0, in step '%s'",
+                 w.loaded.plan->steps[step].name);
+        ck_assert_msg(strstr(w.err.text, want) != NULL, "'%s' is not in: %s", want, w.err.text);
+        ck_assert_ptr_eq(w.batch.culprit, &w.batch);
+        leave(&w);
+    }
+    unsetenv("SLUICE_CUDA_GRAPHS");
+}
+END_TEST
+
+/* A batch that hangs: what it waits for can be asked meanwhile. */
+START_TEST(a_hang_says_where) {
+    struct mock_options options = mock_defaults();
+    struct way w = {.program = NULL};
+    struct device_batch *back;
+    char text[400] = "";
+    mock_reset(&options);
+    setenv("SLUICE_CUDA_GRAPHS", "0", 1);
+    ck_assert_int_eq(go(&w, 4), SL_OK);
+    device_cuda.look(w.program, text, sizeof text);
+    ck_assert_str_eq(text, "GPU 0 has no batch");
+    long each = mock_launches() / 4;
+    leave(&w);
+    w = (struct way){.program = NULL};
+    options.hang_launch = 4 * each + 2;
+    mock_reset(&options);
+    ck_assert_int_eq(go(&w, 4), SL_OK);
+    ck_assert_int_eq(device_cuda.submit(w.program, &w.batch, &w.err), SL_OK);
+    struct timespec pause = {0, 200000000};
+    nanosleep(&pause, NULL);
+    device_cuda.look(w.program, text, sizeof text);
+    ck_assert_msg(strstr(text, "has 1 in flight; batch 3 is in step '") &&
+                      strstr(text, w.loaded.plan->steps[1].name),
+                  "%s", text);
+    mock_release();
+    ck_assert_int_eq(device_cuda.collect(w.program, &back, &w.err), SL_OK);
+    ck_assert_int_eq(back->error.status, SL_OK);
+    leave(&w);
+    unsetenv("SLUICE_CUDA_GRAPHS");
 }
 END_TEST
 
@@ -175,6 +242,8 @@ int main(void) {
     tcase_add_test(tc, memory_that_is_not_there);
     tcase_add_test(tc, the_batch_size_that_fits);
     tcase_add_test(tc, a_fault_is_for_ever);
+    tcase_add_test(tc, a_fault_names_its_step);
+    tcase_add_test(tc, a_hang_says_where);
     suite_add_tcase(suite, tc);
     return harness_run(suite);
 }

@@ -22,7 +22,7 @@ struct rig {
     struct stage_stats stats;
     _Atomic unsigned computed, failures, ended;
     sl_error error;
-    uint64_t next;
+    uint64_t next, blamed; /* sequence of the slot that a failure came with; UINT64_MAX: none */
 };
 
 static void *slot_alloc(void *ctx, size_t nbytes) {
@@ -42,9 +42,10 @@ static void computed(void *ctx, struct slot *slot) {
     ring_rows_formatted(rig->ring, slot, slot->row_count);
 }
 
-static void failed(void *ctx, const sl_error *err) {
+static void failed(void *ctx, const sl_error *err, const struct slot *slot) {
     struct rig *rig = ctx;
     rig->error = *err;
+    rig->blamed = slot ? slot->sequence : UINT64_MAX;
     atomic_fetch_add(&rig->failures, 1);
     ring_stop(rig->ring);
 }
@@ -159,6 +160,7 @@ static void check_failure(struct fake_settings settings, const char *text) {
     ck_assert_uint_eq(atomic_load(&rig.ended), 1);
     ck_assert_int_eq(rig.error.status, SL_E_GPU);
     ck_assert_msg(strstr(rig.error.text, text) != NULL, "%s", rig.error.text);
+    ck_assert_uint_eq(rig.blamed, settings.fail_batch + settings.fail_submit - 1); /* none: UINT64_MAX */
     rig_close(&rig);
 }
 

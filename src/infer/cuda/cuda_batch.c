@@ -63,6 +63,17 @@ static cudaError_t convert_ports(const struct frame *f, const struct plan_port *
     return error;
 }
 
+/* The mark of a step, behind it on the stream. In a graph only every so many, and none where there are few:
+ * a small copy among kernels takes longer than some of them. */
+static cudaError_t mark(struct program *p, const struct cuda_slot *slot, size_t done) {
+    size_t count = p->code.plan->step_count;
+    if (p->device->graphs && (count < CUDA_MARK_EVERY || (done % CUDA_MARK_EVERY && done != count)))
+        return cudaSuccess;
+    return cudaMemcpyAsync((void *)(uintptr_t)&slot->marks->steps,
+                           p->code.weights + p->code.marks_offset + done * sizeof(uint32_t), sizeof(uint32_t),
+                           cudaMemcpyDeviceToHost, p->compute);
+}
+
 sl_status cuda_launch(struct program *p, struct cuda_slot *slot, bool check, sl_error *err) {
     const struct plan *plan = p->code.plan;
     const struct frame frame = {p, slot};
@@ -70,8 +81,8 @@ sl_status cuda_launch(struct program *p, struct cuda_slot *slot, bool check, sl_
                             "convert the inputs on GPU %d", p->device->index);
     for (size_t i = 0; st == SL_OK && i < plan->step_count; i++) {
         cudaError_t error = (cudaError_t)bound_run(p->code.steps[i].chain, address, &frame, p->compute);
-        if (error == cudaSuccess && check)
-            error = cudaStreamSynchronize(p->compute);
+        if (error == cudaSuccess)
+            error = check ? cudaStreamSynchronize(p->compute) : mark(p, slot, i + 1);
         st = cuda_say(err, error, "run step '%s' (%s) on GPU %d", text_quote(plan->steps[i].name),
                       p->code.steps[i].what, p->device->index);
     }
@@ -110,9 +121,57 @@ static sl_status enqueue(struct program *p, struct cuda_slot *s, const struct de
     if (error == cudaSuccess)
         error =
             cudaMemcpyAsync(batch->output, s->output, plan->output_nbytes, cudaMemcpyDeviceToHost, p->out);
+    if (error == cudaSuccess) /* not in the way of the kernels */
+        error = cudaMemcpyAsync((void *)(uintptr_t)&s->marks->out,
+                                p->code.weights + p->code.marks_offset + plan->step_count * sizeof(uint32_t),
+                                sizeof(uint32_t), cudaMemcpyDeviceToHost, p->out);
     if (error == cudaSuccess)
         error = cudaEventRecord(s->ended, p->out);
     return cuda_say(err, error, "copy a batch from GPU %d", p->device->index);
+}
+
+/* ---- what went wrong, and where ---- */
+
+/* The step that a batch is at, in words, as far as its marks tell. */
+static void say_step(const struct program *p, const struct cuda_slot *s, char *text, size_t text_nbytes) {
+    const struct plan *plan = p->code.plan;
+    size_t done = s->marks->steps, count = plan->step_count;
+    bool graph = p->device->graphs;
+    if (graph && count < CUDA_MARK_EVERY)
+        snprintf(text, text_nbytes, "in one of its %zu steps (SLUICE_CUDA_GRAPHS=0 tells which)", count);
+    else if (done >= count)
+        snprintf(text, text_nbytes, "behind its last step");
+    else if (graph)
+        snprintf(text, text_nbytes,
+                 "in step '%s' (%s) or one of the %d behind it (SLUICE_CUDA_GRAPHS=0 tells which)",
+                 text_quote(plan->steps[done].name), p->code.steps[done].what, CUDA_MARK_EVERY - 1);
+    else
+        snprintf(text, text_nbytes, "in step '%s' (%s)", text_quote(plan->steps[done].name),
+                 p->code.steps[done].what);
+}
+
+/* The oldest batch in flight whose output is not there: after a fault, the one that it hit. */
+static uint64_t oldest_at_work(struct program *p) {
+    pthread_mutex_lock(&p->mutex);
+    uint64_t n = p->collected;
+    while (n + 1 < p->submitted && p->slots[n % CUDA_DEPTH].marks->out)
+        n++;
+    pthread_mutex_unlock(&p->mutex);
+    return n;
+}
+
+void cuda_look(struct program *p, char *text, size_t text_nbytes) {
+    char step[300];
+    uint64_t n = oldest_at_work(p);
+    pthread_mutex_lock(&p->mutex);
+    uint64_t in_flight = p->submitted - p->collected;
+    pthread_mutex_unlock(&p->mutex);
+    say_step(p, &p->slots[n % CUDA_DEPTH], step, sizeof step);
+    if (in_flight)
+        snprintf(text, text_nbytes, "GPU %d has %llu in flight; batch %llu is %s", p->device->index,
+                 (unsigned long long)in_flight, (unsigned long long)n, step);
+    else
+        snprintf(text, text_nbytes, "GPU %d has no batch", p->device->index);
 }
 
 /* A batch that failed is given back: nothing may still read or write its memory. */
@@ -120,6 +179,30 @@ static void settle(struct program *p) {
     (void)cudaStreamSynchronize(p->in);
     (void)cudaStreamSynchronize(p->compute);
     (void)cudaStreamSynchronize(p->out);
+}
+
+/* A fault of the GPU is for ever: the process has to end. What was copied out before it is good all the
+ * same; the others take its text with them. */
+static void lose(struct program *p, struct device_batch *batch, cudaError_t error) {
+    char step[300];
+    settle(p);
+    uint64_t hit = oldest_at_work(p);
+    struct cuda_slot *s = &p->slots[hit % CUDA_DEPTH];
+    say_step(p, s, step, sizeof step);
+    (void)cuda_say(&batch->error, error, "compute batch %llu on GPU %d, %s", (unsigned long long)hit,
+                   p->device->index, step);
+    batch->error.status = SL_E_GPU;
+    batch->culprit = s->batch;
+    pthread_mutex_lock(&p->mutex);
+    if (p->lost.status == SL_OK)
+        p->lost = batch->error;
+    pthread_mutex_unlock(&p->mutex);
+}
+
+/* Whether the runtime answers every call with the same error. */
+static bool is_lost(const struct cuda_slot *s) {
+    cudaError_t error = cudaEventQuery(s->ended);
+    return error != cudaSuccess && error != cudaErrorNotReady;
 }
 
 sl_status cuda_submit(struct program *p, struct device_batch *batch, sl_error *err) {
@@ -136,30 +219,21 @@ sl_status cuda_submit(struct program *p, struct device_batch *batch, sl_error *e
         return error_set(err, SL_E_INTERNAL, "more than %d batches in flight on GPU %d", CUDA_DEPTH,
                          p->device->index);
     batch->error.status = SL_OK;
+    batch->culprit = NULL;
     s->batch = batch;
+    s->marks->steps = s->marks->out = 0;
     st = enqueue(p, s, batch, err);
-    if (st != SL_OK) {
+    if (st == SL_E_GPU && is_lost(s)) {
+        lose(p, batch, cudaGetLastError());
+        *err = batch->error;
+    } else if (st != SL_OK) {
         settle(p);
-        return st;
+    } else {
+        pthread_mutex_lock(&p->mutex);
+        p->submitted++;
+        pthread_mutex_unlock(&p->mutex);
     }
-    pthread_mutex_lock(&p->mutex);
-    p->submitted++;
-    pthread_mutex_unlock(&p->mutex);
-    return SL_OK;
-}
-
-/* A fault of the GPU is for ever: the process has to end. The batch takes its text with it. */
-static void lose(struct program *p, struct device_batch *batch, cudaError_t error, uint64_t number) {
-    settle(p);
-    const char *hint = p->device->graphs ? "; SLUICE_CUDA_GRAPHS=0 names the step" : "";
-    (void)cuda_say(&batch->error, error, "compute batch %llu on GPU %d", (unsigned long long)number,
-                   p->device->index);
-    error_append(&batch->error, "%s", hint);
-    batch->error.status = SL_E_GPU;
-    pthread_mutex_lock(&p->mutex);
-    if (p->lost.status == SL_OK)
-        p->lost = batch->error;
-    pthread_mutex_unlock(&p->mutex);
+    return st;
 }
 
 sl_status cuda_collect(struct program *p, struct device_batch **out, sl_error *err) {
@@ -179,8 +253,8 @@ sl_status cuda_collect(struct program *p, struct device_batch **out, sl_error *e
         error = cudaEventElapsedTime(&ms, s->began, s->computed);
     batch->compute_ns = (uint64_t)((double)ms * 1e6);
     batch->cpu_ns = 0;
-    if (error != cudaSuccess)
-        lose(p, batch, error, number);
+    if (error != cudaSuccess && !s->marks->out)
+        lose(p, batch, error);
     pthread_mutex_lock(&p->mutex);
     p->collected++;
     pthread_mutex_unlock(&p->mutex);

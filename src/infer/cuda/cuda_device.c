@@ -141,4 +141,5 @@ const struct device_ops device_cuda = {.name = "cuda",
                                        .depth = depth,
                                        .submit = cuda_submit,
                                        .collect = cuda_collect,
+                                       .look = cuda_look,
                                        .print_steps = print_steps};

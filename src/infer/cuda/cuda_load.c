@@ -89,6 +89,18 @@ static cudaError_t upload_constants(const struct cuda_code *code) {
     return error;
 }
 
+static cudaError_t upload_marks(const struct cuda_code *code) {
+    uint32_t count = (uint32_t)code->plan->step_count + 1, *numbers = mem_alloc(count, sizeof *numbers);
+    if (!numbers)
+        return cudaErrorMemoryAllocation;
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = i;
+    cudaError_t error = cudaMemcpy(code->weights + code->marks_offset, numbers, count * sizeof *numbers,
+                                   cudaMemcpyHostToDevice);
+    mem_free(numbers);
+    return error;
+}
+
 /* ---- memory ---- */
 
 static sl_status too_large(const struct program *p, size_t need, size_t free_nbytes, size_t total,
@@ -150,7 +162,10 @@ static void lay_out(struct program *p) {
 
 static cudaError_t make_streams(struct program *p) {
     cudaStream_t *streams[] = {&p->in, &p->compute, &p->out};
-    cudaError_t error = cudaSuccess;
+    cudaError_t error =
+        cudaHostAlloc((void **)&p->marks, CUDA_DEPTH * sizeof *p->marks, cudaHostAllocPortable);
+    for (int i = 0; error == cudaSuccess && i < CUDA_DEPTH; i++)
+        p->slots[i].marks = &p->marks[i];
     for (int i = 0; error == cudaSuccess && i < 3; i++)
         error = cudaStreamCreateWithFlags(streams[i], cudaStreamNonBlocking);
     for (int i = 0; error == cudaSuccess && i < CUDA_DEPTH; i++) {
@@ -201,6 +216,8 @@ static sl_status fill(struct program *p, sl_error *err) {
     st = cuda_match_plan(&p->code, err);
     if (st == SL_OK)
         st = cuda_say(err, upload_constants(&p->code), "copy the weights to GPU %d", p->device->index);
+    if (st == SL_OK)
+        st = cuda_say(err, upload_marks(&p->code), "copy the weights to GPU %d", p->device->index);
     if (st != SL_OK)
         return st;
     lay_out(p);
@@ -253,6 +270,7 @@ void cuda_unload(struct program *p) {
                 (void)cudaEventDestroy(events[k]);
         (void)cudaFree(s->input);
     }
+    (void)cudaFreeHost(p->marks);
     (void)cudaFree(p->work);
     (void)cudaFree(p->code.weights);
     cuda_code_clear(&p->code);

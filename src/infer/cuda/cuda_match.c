@@ -205,6 +205,8 @@ sl_status cuda_match_plan(struct cuda_code *code, sl_error *err) {
     }
     for (size_t i = 0; i < plan->step_count; i++)
         bound_values(code->steps[i].chain, want_constant, code);
+    code->marks_offset = code->weights_nbytes;
+    code->weights_nbytes += align((plan->step_count + 1) * sizeof(uint32_t));
     arena_clear(&code->room);
     arena_init(&code->room);
     return SL_OK;

@@ -71,13 +71,23 @@ struct cuda_code {
     enum k_type real;      /* of the program's floats */
     bool rehearsal;        /* only to learn what it takes */
     char *weights;         /* on the device; NULL in rehearsals */
+    size_t marks_offset;   /* in the weights: what marks are set to, 0, 1, 2, ... as uint32_t */
     size_t weights_nbytes; /* of constants and tables, so far */
     size_t scratch_nbytes, region_nbytes[REGION_COUNT];
     cudaError_t failed; /* of an upload */
 };
 
+/* How far a batch has come, in pinned memory: copies on its streams write here, so it can be read when
+ * nothing else answers any more. */
+struct cuda_marks {
+    uint32_t steps; /* the steps that have ended, as far as there are marks */
+    uint32_t out;   /* not 0: its output is there */
+};
+#define CUDA_MARK_EVERY 32 /* steps from one mark to the next in a graph; plain launches have one each */
+
 /* One batch's way through the device. */
 struct cuda_slot {
+    volatile struct cuda_marks *marks;
     char *input, *output;
     cudaEvent_t copied, began, computed, ended;
     cudaGraphExec_t graph;
@@ -91,6 +101,7 @@ struct program {
     char *region[REGION_COUNT];
     char *scratch;
     struct cuda_slot slots[CUDA_DEPTH];
+    struct cuda_marks *marks; /* [CUDA_DEPTH], pinned */
     cudaStream_t in, compute, out;
     pthread_mutex_t mutex;
     /* under mutex */
@@ -114,6 +125,8 @@ void cuda_unload(struct program *program);
 /* cuda_batch.c */
 sl_status cuda_submit(struct program *program, struct device_batch *batch, sl_error *err);
 sl_status cuda_collect(struct program *program, struct device_batch **batch, sl_error *err);
+/* What is in flight, and how far it has come; asks the runtime nothing, so it answers during a hang too. */
+void cuda_look(struct program *program, char *text, size_t text_nbytes);
 /* The launches of one batch on the stream; with `check` each step is waited for, so that a fault names it. */
 sl_status cuda_launch(struct program *program, struct cuda_slot *slot, bool check, sl_error *err);
 
