@@ -70,14 +70,17 @@ SL_DEVICE uint16_t sl_bits(sl_half x) {
     return __half_as_ushort(x);
 }
 SL_DEVICE uint16_t sl_bits(sl_bfloat16 x) {
-    return __bfloat16_as_ushort(x);
+    const __nv_bfloat16_raw raw = x; /* CUDA 11.8 has __bfloat16_as_ushort only from sm_80 on */
+    return raw.x;
 }
 template <typename T> SL_DEVICE T sl_from_bits(uint16_t bits);
 template <> SL_DEVICE sl_half sl_from_bits<sl_half>(uint16_t bits) {
     return __ushort_as_half(bits);
 }
 template <> SL_DEVICE sl_bfloat16 sl_from_bits<sl_bfloat16>(uint16_t bits) {
-    return __ushort_as_bfloat16(bits);
+    __nv_bfloat16_raw raw;
+    raw.x = bits;
+    return raw;
 }
 SL_DEVICE uint32_t sl_float_bits(float x) {
     return __float_as_uint(x);
