@@ -1,10 +1,11 @@
-/* mock_cudart.c: devices, memory, errors. */
+/* mock_cudart.c: options, calls, errors, devices. */
 #include "tests/device/mock/mock_cudart.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/device/mock/mock_inner.h"
 
@@ -13,17 +14,10 @@ pthread_cond_t mock_changed = PTHREAD_COND_INITIALIZER;
 struct mock_options mock_now;
 int mock_sticky[MOCK_DEVICES];
 size_t mock_objects;
-long mock_launch_count;
+long mock_launch_count[MOCK_DEVICES];
 bool mock_released;
 __thread int mock_current;
 
-enum { MOST_PIECES = 4096 };
-static struct piece {
-    void *p;
-    size_t nbytes;
-    int device; /* -1: pinned memory of the host */
-} pieces[MOST_PIECES];
-static size_t used[MOCK_DEVICES], pinned_used;
 static long calls;
 static char misuse[300];
 static __thread cudaError_t last_error;
@@ -40,7 +34,8 @@ struct mock_options mock_defaults(void) {
                                  .pinned_nbytes = (size_t)1 << 30,
                                  .seed = 1,
                                  .delay_us = 50,
-                                 .fail_error = cudaErrorUnknown};
+                                 .fail_error = cudaErrorUnknown,
+                                 .fault_error = cudaErrorIllegalAddress};
 }
 
 static void read_option(struct mock_options *o, const char *name, const char *value) {
@@ -60,6 +55,8 @@ static void read_option(struct mock_options *o, const char *name, const char *va
                  {"fail_call", NULL, &o->fail_call, NULL},
                  {"fail_error", &o->fail_error, NULL, NULL},
                  {"fault_launch", NULL, &o->fault_launch, NULL},
+                 {"fault_device", &o->fault_device, NULL, NULL},
+                 {"fault_error", &o->fault_error, NULL, NULL},
                  {"hang_launch", NULL, &o->hang_launch, NULL}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].name, name) != 0)
@@ -78,6 +75,10 @@ static void read_option(struct mock_options *o, const char *name, const char *va
         o->delay_us = (unsigned)atoi(value);
     else if (!strcmp(name, "eager"))
         o->eager = atoi(value) != 0;
+    else if (!strcmp(name, "strict"))
+        o->strict = atoi(value) != 0;
+    else if (!strcmp(name, "report"))
+        o->report = atoi(value) != 0;
     else {
         fprintf(stderr, "SLUICE_MOCK: unknown '%s'\n", name);
         abort();
@@ -98,22 +99,27 @@ static __attribute__((constructor)) void begin(void) {
     }
 }
 
+static __attribute__((destructor)) void end(void) {
+    if (mock_now.report)
+        fprintf(stderr, "mock: %ld calls, %ld launches\n", mock_calls(), mock_launches());
+    if (!mock_now.strict)
+        return;
+    if (mock_leaks())
+        fprintf(stderr, "mock: %zu streams, events, graphs or pieces of memory are left\n", mock_leaks());
+    if (mock_leaks() || mock_misuse())
+        _exit(99);
+}
+
 void mock_reset(const struct mock_options *options) {
     mock_release();
     mock_streams_end();
     pthread_mutex_lock(&mock_mutex);
-    for (size_t i = 0; i < MOST_PIECES; i++) {
-        if (pieces[i].p && pieces[i].device >= 0)
-            simt_free(pieces[i].p);
-        else
-            free(pieces[i].p);
-        pieces[i] = (struct piece){0};
-    }
+    mock_memory_end();
     mock_now = *options;
     memset(mock_sticky, 0, sizeof mock_sticky);
-    memset(used, 0, sizeof used);
-    pinned_used = mock_objects = 0;
-    calls = mock_launch_count = 0;
+    mock_objects = 0;
+    calls = 0;
+    memset(mock_launch_count, 0, sizeof mock_launch_count);
     mock_released = false;
     *misuse = 0;
     last_error = cudaSuccess;
@@ -136,7 +142,9 @@ long mock_calls(void) {
 
 long mock_launches(void) {
     pthread_mutex_lock(&mock_mutex);
-    long n = mock_launch_count;
+    long n = 0;
+    for (int i = 0; i < MOCK_DEVICES; i++)
+        n += mock_launch_count[i];
     pthread_mutex_unlock(&mock_mutex);
     return n;
 }
@@ -295,122 +303,4 @@ cudaError_t cudaSetDevice(int device) {
         return mock_leave(cudaErrorInvalidDevice);
     mock_current = device;
     return mock_leave((cudaError_t)mock_sticky[device]);
-}
-
-/* ---- memory ---- */
-
-static struct piece *find_piece(const void *p) {
-    for (size_t i = 0; i < MOST_PIECES; i++)
-        if (pieces[i].p == p && p)
-            return &pieces[i];
-    return NULL;
-}
-
-static bool add_piece(void *p, size_t nbytes, int device) {
-    for (size_t i = 0; i < MOST_PIECES; i++) {
-        if (pieces[i].p)
-            continue;
-        pieces[i] = (struct piece){p, nbytes, device};
-        mock_objects++;
-        return true;
-    }
-    return false;
-}
-
-bool mock_is_pinned(const void *p, size_t nbytes) {
-    for (size_t i = 0; i < MOST_PIECES; i++)
-        if (pieces[i].p && pieces[i].device < 0 && (const char *)p >= (const char *)pieces[i].p &&
-            (const char *)p + nbytes <= (const char *)pieces[i].p + pieces[i].nbytes)
-            return true;
-    return false;
-}
-
-cudaError_t cudaMemGetInfo(size_t *free_nbytes, size_t *total) {
-    cudaError_t error = mock_enter("cudaMemGetInfo");
-    if (error != cudaSuccess)
-        return error;
-    *total = mock_now.memory_nbytes;
-    *free_nbytes = mock_now.memory_nbytes - used[mock_current];
-    return mock_leave(cudaSuccess);
-}
-
-cudaError_t cudaMalloc(void **p, size_t nbytes) {
-    cudaError_t error = mock_enter_free("cudaMalloc");
-    if (error != cudaSuccess)
-        return error;
-    *p = NULL;
-    if (nbytes > mock_now.memory_nbytes - used[mock_current])
-        return mock_leave(cudaErrorMemoryAllocation);
-    *p = simt_alloc(nbytes);
-    if (!*p || !add_piece(*p, nbytes, mock_current))
-        return mock_leave(cudaErrorMemoryAllocation);
-    used[mock_current] += nbytes;
-    return mock_leave(cudaSuccess);
-}
-
-/* Given back even by a device that is lost: the process wants to see its own leaks. */
-static cudaError_t give_back(void *p, bool pinned, const char *name) {
-    cudaError_t error = p ? mock_enter_free(name) : cudaSuccess;
-    if (!p)
-        return cudaSuccess;
-    if (error != cudaSuccess)
-        pthread_mutex_lock(&mock_mutex);
-    struct piece *piece = find_piece(p);
-    if (!piece || (piece->device < 0) != pinned) {
-        mock_blame("%s of memory that is none", name);
-        return mock_leave(cudaErrorInvalidValue);
-    }
-    if (pinned) {
-        pinned_used -= piece->nbytes;
-        free(p);
-    } else {
-        used[piece->device] -= piece->nbytes;
-        simt_free(p);
-    }
-    *piece = (struct piece){0};
-    mock_objects--;
-    return mock_leave(error);
-}
-
-cudaError_t cudaFree(void *p) {
-    return give_back(p, false, "cudaFree");
-}
-
-cudaError_t cudaFreeHost(void *p) {
-    return give_back(p, true, "cudaFreeHost");
-}
-
-cudaError_t cudaHostAlloc(void **p, size_t nbytes, unsigned flags) {
-    cudaError_t error = mock_enter_free("cudaHostAlloc");
-    (void)flags;
-    if (error != cudaSuccess)
-        return error;
-    *p = NULL;
-    if (nbytes > mock_now.pinned_nbytes - pinned_used)
-        return mock_leave(cudaErrorMemoryAllocation);
-    if (posix_memalign(p, 4096, nbytes ? nbytes : 1) != 0 || !add_piece(*p, nbytes, -1))
-        return mock_leave(cudaErrorMemoryAllocation);
-    memset(*p, 0xa5, nbytes);
-    pinned_used += nbytes;
-    return mock_leave(cudaSuccess);
-}
-
-cudaError_t mock_copy(void *to, const void *from, size_t nbytes, enum cudaMemcpyKind kind) {
-    const void *device = kind == cudaMemcpyHostToDevice ? to : from;
-    if (!nbytes)
-        return cudaSuccess;
-    if (!simt_inside(device, nbytes) ||
-        (kind == cudaMemcpyDeviceToDevice && !simt_inside(to, nbytes))) {
-        mock_blame("a copy of %zu bytes beyond memory of the device", nbytes);
-        return cudaErrorInvalidValue;
-    }
-    memcpy(to, from, nbytes);
-    if (kind != cudaMemcpyDeviceToHost)
-        simt_written(to, nbytes);
-    return cudaSuccess;
-}
-
-cudaError_t cudaMemcpy(void *to, const void *from, size_t nbytes, enum cudaMemcpyKind kind) {
-    cudaError_t error = mock_enter_free("cudaMemcpy");
-    return error == cudaSuccess ? mock_leave(mock_copy(to, from, nbytes, kind)) : error;
 }

@@ -61,7 +61,7 @@ extern pthread_cond_t mock_changed;
 extern struct mock_options mock_now;
 extern int mock_sticky[MOCK_DEVICES]; /* a fault of the device: every later call returns it */
 extern size_t mock_objects;           /* streams, events, graphs, memory */
-extern long mock_launch_count;
+extern long mock_launch_count[MOCK_DEVICES];
 extern bool mock_released;
 extern __thread int mock_current; /* this thread's device */
 
@@ -73,8 +73,18 @@ cudaError_t mock_enter_free(const char *name);
 bool mock_capturing_here(void); /* under the mutex */
 void mock_blame(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Copies now; under the mutex. */
-cudaError_t mock_copy(void *to, const void *from, size_t nbytes, enum cudaMemcpyKind kind);
+cudaError_t mock_copy(int device, void *to, const void *from, size_t nbytes, enum cudaMemcpyKind kind);
+/* Blames arguments of a launch that point into another device's memory. */
+void mock_look_at(int device, const char *kernel, const void *args, size_t nbytes);
 bool mock_is_pinned(const void *p, size_t nbytes);
-void mock_streams_end(void); /* at mock_reset */
+/* At mock_reset; the second with the mutex held. */
+void mock_streams_end(void);
+void mock_memory_end(void);
+
+/* Into the stream's queue, or into the graph it captures. */
+cudaError_t mock_put(struct CUstream_st *s, const struct mock_op *op);
+void mock_op_free(struct mock_op *op);
+/* Blames, and is false, where the stream is another device's than this thread's. */
+bool mock_right_device(const struct CUstream_st *s, const char *what);
 
 #endif

@@ -1,6 +1,6 @@
-/* mock_stream.c: streams, events, graphs of the mock. A stream is a thread that takes its operations in order,
- * each after a random delay; a copy besides waits until it is asked for (mock_cudart.h). Kernels of one device
- * run one at a time. */
+/* mock_stream.c: streams, events, graphs of the mock. A stream is a thread that takes its operations in
+ * order, each after a random delay; a copy besides waits until it is asked for (mock_cudart.h). Kernels of
+ * one device run one at a time. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +13,10 @@
 enum { MOST_STREAMS = 64 };
 
 static struct CUstream_st *streams[MOST_STREAMS];
-static pthread_mutex_t kernels[MOCK_DEVICES] = {
-    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t kernels[MOCK_DEVICES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                                PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                                PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                                PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 static double now_ms(void) {
     struct timespec t;
@@ -73,12 +73,13 @@ static void lose(int device, int error) {
 
 /* All three with the mutex held; run_kernel lets go of it meanwhile. */
 static void run_kernel(struct CUstream_st *s, const struct mock_op *op) {
-    long number = ++mock_launch_count;
-    if (number == mock_now.fault_launch) {
-        lose(s->device, cudaErrorIllegalAddress);
+    long number = ++mock_launch_count[s->device];
+    bool meant = s->device == mock_now.fault_device;
+    if (meant && number == mock_now.fault_launch) {
+        lose(s->device, mock_now.fault_error);
         return;
     }
-    while (number == mock_now.hang_launch && !mock_released && !s->stop)
+    while (meant && number == mock_now.hang_launch && !mock_released && !s->stop)
         pthread_cond_wait(&mock_changed, &mock_mutex);
     pthread_mutex_unlock(&mock_mutex);
     pthread_mutex_lock(&kernels[s->device]);
@@ -95,7 +96,7 @@ static void run_copy(struct CUstream_st *s, const struct mock_op *op) {
         wait_for(LATE_US / 3);
     if (mock_sticky[s->device])
         return;
-    cudaError_t error = mock_copy(op->to, op->from, op->nbytes, op->direction);
+    cudaError_t error = mock_copy(s->device, op->to, op->from, op->nbytes, op->direction);
     if (error != cudaSuccess)
         lose(s->device, cudaErrorIllegalAddress);
 }
@@ -125,7 +126,7 @@ static void execute(struct CUstream_st *s, const struct mock_op *op) {
     }
 }
 
-static void op_free(struct mock_op *op) {
+void mock_op_free(struct mock_op *op) {
     free((void *)(uintptr_t)op->launch.args);
     free(op);
 }
@@ -150,7 +151,7 @@ static void *stream_run(void *arg) {
         if (!s->first)
             s->last = NULL;
         s->executed = op->number;
-        op_free(op);
+        mock_op_free(op);
         pthread_cond_broadcast(&mock_changed);
     }
     pthread_mutex_unlock(&mock_mutex);
@@ -160,7 +161,7 @@ static void *stream_run(void *arg) {
 /* ---- enqueueing ---- */
 
 /* Into the stream's queue, or into the graph it captures. */
-static cudaError_t put(struct CUstream_st *s, const struct mock_op *op) {
+cudaError_t mock_put(struct CUstream_st *s, const struct mock_op *op) {
     struct mock_op *copy = malloc(sizeof *copy);
     *copy = *op;
     copy->next = NULL;
@@ -181,7 +182,7 @@ static cudaError_t put(struct CUstream_st *s, const struct mock_op *op) {
     return cudaSuccess;
 }
 
-static bool right_device(const struct CUstream_st *s, const char *what) {
+bool mock_right_device(const struct CUstream_st *s, const char *what) {
     if (s->device == mock_current)
         return true;
     mock_blame("%s: a stream of device %d while %d is set", what, s->device, mock_current);
@@ -194,9 +195,10 @@ static int launch(const struct simt_launch *l, struct CUstream_st *s) {
         return (int)error;
     if (mock_now.images < mock_now.arch / 10 * 10)
         return (int)mock_leave(cudaErrorNoKernelImageForDevice);
-    if (!s || !right_device(s, l->kernel))
+    if (!s || !mock_right_device(s, l->kernel))
         return (int)mock_leave(cudaErrorInvalidResourceHandle);
-    return (int)mock_leave(put(s, &(struct mock_op){.kind = MOCK_LAUNCH, .launch = *l}));
+    mock_look_at(s->device, l->kernel, l->args, l->args_nbytes);
+    return (int)mock_leave(mock_put(s, &(struct mock_op){.kind = MOCK_LAUNCH, .launch = *l}));
 }
 
 static __attribute__((constructor)) void take_launches(void) {
@@ -208,15 +210,13 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t nbytes, enum cuda
     cudaError_t error = mock_enter("cudaMemcpyAsync");
     if (error != cudaSuccess)
         return error;
-    if (!right_device(s, "cudaMemcpyAsync"))
+    if (!mock_right_device(s, "cudaMemcpyAsync"))
         return mock_leave(cudaErrorInvalidResourceHandle);
     if (!mock_is_pinned(kind == cudaMemcpyHostToDevice ? from : to, nbytes))
         mock_blame("cudaMemcpyAsync with memory of the host that is not pinned");
-    return mock_leave(put(s, &(struct mock_op){.kind = MOCK_COPY,
-                                               .to = to,
-                                               .from = from,
-                                               .nbytes = nbytes,
-                                               .direction = kind}));
+    return mock_leave(mock_put(
+        s,
+        &(struct mock_op){.kind = MOCK_COPY, .to = to, .from = from, .nbytes = nbytes, .direction = kind}));
 }
 
 /* ---- streams ---- */
@@ -296,7 +296,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
         s->spoiled = true;
         return mock_leave(cudaErrorStreamCaptureUnsupported);
     }
-    return mock_leave(put(s, &(struct mock_op){.kind = MOCK_WAIT, .event = e, .serial = e->asked}));
+    return mock_leave(mock_put(s, &(struct mock_op){.kind = MOCK_WAIT, .event = e, .serial = e->asked}));
 }
 
 /* ---- events ---- */
@@ -326,9 +326,9 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
     cudaError_t error = mock_enter("cudaEventRecord");
     if (error != cudaSuccess)
         return error;
-    if (!right_device(s, "cudaEventRecord") || e->device != s->device)
+    if (!mock_right_device(s, "cudaEventRecord") || e->device != s->device)
         return mock_leave(cudaErrorInvalidResourceHandle);
-    error = put(s, &(struct mock_op){.kind = MOCK_RECORD, .event = e, .serial = ++e->asked});
+    error = mock_put(s, &(struct mock_op){.kind = MOCK_RECORD, .event = e, .serial = ++e->asked});
     e->stream = s;
     e->number = s->enqueued;
     return mock_leave(error);
@@ -360,95 +360,4 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to) {
         return error;
     *ms = (float)(to->ms - from->ms);
     return mock_leave(from->done < from->asked || to->done < to->asked ? cudaErrorNotReady : cudaSuccess);
-}
-
-/* ---- graphs ---- */
-
-static void free_ops(struct mock_op *op) {
-    for (struct mock_op *next; op; op = next) {
-        next = op->next;
-        op_free(op);
-    }
-}
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t s, enum cudaStreamCaptureMode mode) {
-    cudaError_t error = mock_enter("cudaStreamBeginCapture");
-    (void)mode;
-    if (error != cudaSuccess)
-        return error;
-    if (s->capturing)
-        return mock_leave(cudaErrorInvalidValue);
-    s->capturing = calloc(1, sizeof *s->capturing);
-    s->capturer = pthread_self();
-    s->spoiled = false;
-    return mock_leave(cudaSuccess);
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph) {
-    cudaError_t error = mock_enter("cudaStreamEndCapture");
-    *graph = NULL;
-    if (error != cudaSuccess) {
-        pthread_mutex_lock(&mock_mutex); /* a capture that failed is over, too */
-        s->spoiled = true;
-    }
-    if (!s->capturing)
-        return mock_leave(error != cudaSuccess ? error : cudaErrorInvalidValue);
-    if (s->spoiled) {
-        free_ops(s->capturing->first);
-        free(s->capturing);
-    } else {
-        *graph = s->capturing;
-        mock_objects++;
-    }
-    s->capturing = NULL;
-    return mock_leave(error != cudaSuccess ? error
-                      : *graph             ? cudaSuccess
-                                           : cudaErrorStreamCaptureInvalidated);
-}
-
-cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags) {
-    cudaError_t error = mock_enter("cudaGraphInstantiateWithFlags");
-    struct CUstream_st copies = {.device = mock_current};
-    (void)flags;
-    *out = NULL;
-    if (error != cudaSuccess)
-        return error;
-    for (const struct mock_op *op = graph->first; op; op = op->next)
-        put(&copies, op);
-    *out = calloc(1, sizeof **out);
-    **out = (struct CUgraphExec_st){.device = mock_current, .first = copies.first};
-    mock_objects++;
-    return mock_leave(cudaSuccess);
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    cudaError_t error = mock_enter("cudaGraphDestroy");
-    if (error != cudaSuccess)
-        pthread_mutex_lock(&mock_mutex);
-    free_ops(graph->first);
-    free(graph);
-    mock_objects--;
-    return mock_leave(error);
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
-    cudaError_t error = mock_enter("cudaGraphExecDestroy");
-    if (error != cudaSuccess)
-        pthread_mutex_lock(&mock_mutex);
-    if (exec->users && !mock_sticky[exec->device])
-        mock_blame("a graph is destroyed while it runs");
-    free_ops(exec->first);
-    free(exec);
-    mock_objects--;
-    return mock_leave(error);
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s) {
-    cudaError_t error = mock_enter("cudaGraphLaunch");
-    if (error != cudaSuccess)
-        return error;
-    if (!right_device(s, "cudaGraphLaunch") || exec->device != s->device)
-        return mock_leave(cudaErrorInvalidResourceHandle);
-    exec->users++;
-    return mock_leave(put(s, &(struct mock_op){.kind = MOCK_GRAPH, .exec = exec}));
 }
