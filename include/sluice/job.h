@@ -96,6 +96,8 @@ typedef struct sl_job_result {
     sl_status status;
     bool already_finished;                               /* nothing was to do */
     uint64_t records, scored, rejected, records_resumed; /* records = scored + rejected */
+    uint64_t nonfinite;        /* records, of this run, with NaN or infinities among their outputs */
+    char nonfinite_first[200]; /* "record 3 of 'part-0.csv'"; empty without any */
     uint64_t shards_done, shards_broken, shard_count;
     uint64_t in_nbytes, out_nbytes;
     double seconds, load_seconds; /* the streaming itself; everything before it */

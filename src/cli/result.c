@@ -26,6 +26,10 @@ static void put_counts(struct buf *out, const sl_job_result *r) {
                text_count(b, sizeof b, r->scored), text_count(c, sizeof c, r->rejected));
     if (r->records_resumed)
         buf_printf(out, " (%s of them by earlier runs)", text_count(a, sizeof a, r->records_resumed));
+    if (r->nonfinite)
+        buf_printf(out,
+                   "\n  not finite  %s records have NaN or infinities among their outputs, the first is %s",
+                   text_count(a, sizeof a, r->nonfinite), r->nonfinite_first);
     buf_printf(out, "\n  shards      %s of %s done", text_count(a, sizeof a, r->shards_done),
                text_count(b, sizeof b, r->shard_count));
     if (r->shards_broken)
@@ -76,6 +80,7 @@ void result_json(struct buf *out, const sl_job_result *r, const char *error) {
     put_u64(out, "scored", r->scored);
     put_u64(out, "rejected", r->rejected);
     put_u64(out, "records_resumed", r->records_resumed);
+    put_u64(out, "nonfinite", r->nonfinite);
     put_u64(out, "shards", r->shard_count);
     put_u64(out, "shards_done", r->shards_done);
     put_u64(out, "shards_broken", r->shards_broken);

@@ -93,11 +93,18 @@ struct job_reader {
     _Atomic uint64_t offset; /* stored bytes of the shard at hand */
 };
 
+/* Rows of outputs with NaN or infinities, and the first of them in the order of the slots. */
+struct nonfinite {
+    uint64_t rows, sequence, record;
+    uint32_t row, shard;
+};
+
 struct job_worker {
     struct job *job;
     unsigned number;
     struct worker_ctx *ctx;
     struct format_worker *format;
+    struct nonfinite nonfinite;
     char *filtered; /* max_record_nbytes: what InputFilter takes of a record; NULL: there is none */
     pthread_t thread;
     bool runs;
@@ -257,6 +264,12 @@ struct balance {
 };
 void balance_begin(struct balance *balance, struct job *job);
 void balance_step(struct balance *balance, struct job *job);
+
+/* finite.c: whether none of the floats is NaN or infinite; the same of rows that were formatted; what all
+ * workers found. */
+bool job_is_finite(sl_dtype dtype, const void *data, size_t nbytes);
+void job_look_for_nonfinite(struct job_worker *worker, const struct slot *slot, uint32_t row, uint32_t count);
+void job_fill_nonfinite(const struct job *job, sl_job_result *result);
 
 /* summary.c */
 void job_fill_result(struct job *job, double seconds);

@@ -232,6 +232,7 @@ static void format(struct job_worker *self, const struct task *task) {
     struct stage_timer timer;
     stage_begin(&timer);
     format_rows(self->format, task->slot, task->row, task->count);
+    job_look_for_nonfinite(self, task->slot, task->row, task->count);
     stage_end(&job->stats[STAGE_FORMAT], &timer, task->count, 0);
     ring_rows_formatted(job->ring, task->slot, task->count);
 }

@@ -117,6 +117,7 @@ void job_fill_result(struct job *job, double seconds) {
     fill_stage(job, STAGE_WRITE, 1, &r->stages[STAGE_WRITE]);
     fill_waits(job, r);
     find_bottleneck(job, r);
+    job_fill_nonfinite(job, r);
     r->memory_planned = job->budget.total;
     r->memory_peak = machine_peak_rss();
 }
@@ -183,6 +184,9 @@ void job_summary_json(const struct job *job, struct buf *out) {
     put_u64(out, "scored", r->scored);
     put_u64(out, "rejected", r->rejected);
     put_u64(out, "records_resumed", r->records_resumed);
+    put_u64(out, "nonfinite", r->nonfinite);
+    if (r->nonfinite)
+        put_text(out, "nonfinite_first", r->nonfinite_first);
     put_u64(out, "shards", r->shard_count);
     put_u64(out, "shards_done", r->shards_done);
     put_u64(out, "shards_broken", r->shards_broken);
