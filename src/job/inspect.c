@@ -145,38 +145,59 @@ static size_t print_missing(const struct plan *plan, const struct device_ops *op
     return missing;
 }
 
-static void print_device(const struct plan *plan, const struct device_ops *ops, bool json, struct buf *out) {
-    char line[256], why[200] = "";
-    struct device_options options = {.precision = PRECISION_FP32, .threads = 1};
+/* A device as it is asked about: a row of what each can run. */
+static const struct asked {
+    const char *name;
+    const struct device_ops *ops;
+    enum precision precision;
+} asked[] = {{"cpu", &device_cpu, PRECISION_FP32},
+             {"cuda", &device_cuda, PRECISION_FP32},
+             {"cuda fp16", &device_cuda, PRECISION_FP16}};
+
+/* What it can run; where it is not here, what its kernels could; `missing` gets what it lacks. */
+static void say_device(const struct plan *plan, const struct asked *a, char *line, size_t line_nbytes,
+                       struct buf *missing) {
+    char why[300] = "";
+    struct device_options options = {.precision = a->precision, .threads = 1};
     struct device *device = NULL;
-    struct buf missing;
     sl_error err = {0};
-    buf_init(&missing);
-    if (ops->count(why, sizeof why) <= 0 || ops->open(&device, 0, &options, &err) != SL_OK) {
-        snprintf(line, sizeof line, "not here: %.200s", err.status != SL_OK ? err.text : why);
-    } else {
-        size_t lacks = print_missing(plan, ops, device, &missing);
-        if (lacks)
-            snprintf(line, sizeof line, "%zu of %zu steps; it lacks ", plan->step_count - lacks,
-                     plan->step_count);
-        else
-            snprintf(line, sizeof line, "all %zu step%s", plan->step_count, plan->step_count == 1 ? "" : "s");
-        ops->close(device);
+    size_t n = 0;
+    if (a->ops->count(why, sizeof why) <= 0 || a->ops->open(&device, 0, &options, &err) != SL_OK) {
+        bool said = a > asked && a[-1].ops == a->ops; /* the line before has the reason */
+        n = (size_t)snprintf(line, line_nbytes, said ? "not here" : "not here: %.300s",
+                             err.status != SL_OK ? err.text : why);
+        if (a->ops->open(&device, DEVICE_REHEARSED, &options, &err) != SL_OK)
+            return;
+        n += (size_t)snprintf(line + n, line_nbytes - n, "; has kernels for ");
     }
+    size_t lacks = print_missing(plan, a->ops, device, missing);
+    if (lacks)
+        snprintf(line + n, line_nbytes - n, "%zu of %zu steps; it lacks ", plan->step_count - lacks,
+                 plan->step_count);
+    else
+        snprintf(line + n, line_nbytes - n, "all %zu step%s", plan->step_count,
+                 plan->step_count == 1 ? "" : "s");
+    a->ops->close(device);
+}
+
+static void print_device(const struct plan *plan, const struct asked *a, bool json, struct buf *out) {
+    char line[512];
+    struct buf missing;
+    buf_init(&missing);
+    say_device(plan, a, line, sizeof line, &missing);
     if (json) {
-        json_put_key(out, ops->name);
+        json_put_key(out, a->name);
         buf_append(&missing, "", 1);
-        char text[1024];
+        char text[1536];
         snprintf(text, sizeof text, "%s%s", line, missing.data ? missing.data : "");
         json_put_string(out, text, strlen(text));
     } else {
-        buf_printf(out, "  %-6s %s%s\n", ops->name, line, missing.size ? missing.data : "");
+        buf_printf(out, "  %-9s %s%s\n", a->name, line, missing.size ? missing.data : "");
     }
     buf_clear(&missing);
 }
 
 static void print_more(const struct cost *cost, const sl_error *why, bool json, struct buf *out) {
-    static const struct device_ops *const devices[] = {&device_cpu, &device_cuda};
     if (!cost->plan) {
         if (json) {
             buf_puts(out, ",\n \"cost\": null, \"cost_unknown\": ");
@@ -192,9 +213,9 @@ static void print_more(const struct cost *cost, const sl_error *why, bool json, 
     else
         print_cost(cost, out);
     buf_puts(out, json ? ",\n \"devices\": {" : "devices\n");
-    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         buf_puts(out, json && i ? ", " : "");
-        print_device(cost->plan, devices[i], json, out);
+        print_device(cost->plan, &asked[i], json, out);
     }
     buf_puts(out, json ? "}" : "");
 }

@@ -50,6 +50,8 @@ void cuda_memory(const struct device *device, const struct plan *plan, struct de
         memory->slots_nbytes = CUDA_DEPTH * slot_nbytes(plan);
     }
     cuda_code_clear(&code);
+    if (device->index == DEVICE_REHEARSED)
+        return;
     (void)cudaSetDevice(device->index);
     if (cudaMemGetInfo(&free_nbytes, &total) == cudaSuccess) {
         memory->free_nbytes = free_nbytes;

@@ -21,7 +21,8 @@
 /* Batches in flight: one copied in, one computed, one copied out. */
 #define CUDA_DEPTH 3
 #define CUDA_ALIGN 256
-#define CUDA_OLDEST 75 /* compute capability, times ten */
+#define CUDA_REHEARSED 80 /* what is matched for where there is no GPU */
+#define CUDA_OLDEST 75    /* compute capability, times ten */
 
 struct device {
     struct device_options options;
