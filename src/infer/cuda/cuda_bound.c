@@ -186,6 +186,11 @@ bool bound_out(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, 
     return add_pointer(m, b, (struct bound_pointer){.at = at, .value = m->step->out[i], .offset = offset});
 }
 
+bool bound_in_of(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct plan_step *taken,
+                 size_t i) {
+    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = taken->in[i]});
+}
+
 bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const void *table, size_t nbytes) {
     const void *on_device = m->host->table(m->host->self, table, nbytes);
     if (!on_device)
@@ -312,6 +317,49 @@ static bool is_empty(const struct cuda_match *m) {
     return true;
 }
 
+/* ---- steps that are taken over ---- */
+
+/* The only step that reads a value, or NULL. */
+static const struct plan_step *only_reader(const struct plan *plan, uint32_t value) {
+    const struct plan_step *reader = NULL;
+    size_t count = 0;
+    for (size_t k = 0; k < plan->step_count; k++)
+        for (size_t i = 0; i < plan->steps[k].in_count; i++)
+            if (plan->steps[k].in[i] == value) {
+                reader = &plan->steps[k];
+                count++;
+            }
+    return count == 1 ? reader : NULL;
+}
+
+static bool is_step(const struct plan_step *s, const char *domain, const char *name) {
+    return !strcmp(s->op->domain, domain) && !strcmp(s->op->name, name);
+}
+
+/* Who does the step's work, or NULL: itself. */
+static const struct plan_step *taken_by(const struct bound_host *host, const struct plan *plan,
+                                        const struct plan_step *of) {
+    char why[300];
+    if (host->cudnn || of->out_count != 1 || of->in_count != 1 || plan->values[of->in[0]].place != PLAN_INPUT)
+        return NULL;
+    const struct plan_value *between = &plan->values[of->out[0]];
+    const struct plan_step *reader =
+        between->place == PLAN_ARENA && !between->viewed ? only_reader(plan, of->out[0]) : NULL;
+    struct cuda_match m = {.host = host, .plan = plan, .step = reader, .why = why, .why_nbytes = sizeof why};
+    for (const struct bound_taker *t = bound_takers; reader && t->name; t++)
+        if (is_step(reader, t->domain, t->name) && is_step(of, t->of_domain, t->of_name) &&
+            !reader->dynamic && bind_call(&m) && t->takes(&m, of))
+            return reader;
+    return NULL;
+}
+
+const struct plan_step *bound_taken(const struct cuda_match *m, size_t i) {
+    for (const struct plan_step *s = m->plan->steps; s < m->step; s++)
+        if (s->out_count == 1 && s->out[0] == m->step->in[i])
+            return taken_by(m->host, m->plan, s) == m->step ? s : NULL;
+    return NULL;
+}
+
 bool bound_knows_last(const struct op *op) {
     const struct bound_operator *known = find(op);
     return known && known->last;
@@ -327,7 +375,7 @@ bool bound_step(const struct bound_host *host, const struct plan *plan, size_t i
     if (m.step->dynamic)
         return bound_refuse(&m, "sizes that depend on the data");
     if (!bind_call(&m) || !check_types(&m) || !check_layouts(&m, known) ||
-        (!is_empty(&m) && !known->match(&m, known->detail)))
+        (!is_empty(&m) && !taken_by(host, plan, m.step) && !known->match(&m, known->detail)))
         return false;
     *chain = m.first;
     *kernel = known->name;

@@ -67,6 +67,21 @@ extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], 
     bound_place[], bound_products[], bound_convolve[], bound_attention[], bound_products_int8[],
     bound_cudnn[], bound_einsum[], bound_heads[];
 
+/* What does the work of the step before it along with its own, so that that one's result is never written:
+ * sluice.Affine before a convolution of pixels. A step is taken over where its only result has one reader, of
+ * this operator, that agrees; where nobody sees it under another shape; and where the step reads an input of
+ * the model, which stays where it is all the time that a batch computes. bound_step gives the step taken over
+ * no launches, and its reader's matcher asks bound_taken. `takes` is asked for both, and depends on nothing
+ * but the plan and the types of values. */
+struct bound_taker {
+    const char *domain, *name, *of_domain, *of_name;
+    bool (*takes)(struct cuda_match *m, const struct plan_step *of);
+};
+extern const struct bound_taker bound_takers[]; /* ended by one without a name */
+
+/* The step whose result is input i and whose work this one does too, or NULL. */
+const struct plan_step *bound_taken(const struct cuda_match *m, size_t i);
+
 /* The launches of a step in *chain (NULL: none is needed), and the operator's name as what runs it. False:
  * `why` says why not. */
 bool bound_step(const struct bound_host *host, const struct plan *plan, size_t index,
@@ -106,6 +121,9 @@ struct cuda_bound *bound_add(struct cuda_match *m, bound_launch *launch, const v
  * stay NULL. `b` may be NULL, and then nothing happens: only the last call's result need be looked at. */
 bool bound_in(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset);
 bool bound_out(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset);
+/* Input i of a step that is taken over. */
+bool bound_in_of(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct plan_step *taken,
+                 size_t i);
 /* A table of our own, copied to the device when the model is loaded. */
 bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const void *table, size_t nbytes);
 

@@ -1,5 +1,5 @@
-/* k_conv.h: see conv.cu, depthwise.cu, conv_transposed.cu. Images of one to three dims are all [d, h, w] with
- * the missing ones 1 in front. */
+/* k_conv.h: see conv.cu, stem.cu, depthwise.cu, conv_transposed.cu. Images of one to three dims are all
+ * [d, h, w] with the missing ones 1 in front. */
 #ifndef INFER_CUDA_K_CONV_H
 #define INFER_CUDA_K_CONV_H
 
@@ -9,34 +9,54 @@
 extern "C" {
 #endif
 
-enum { K_MOST_TAPS = 64 }; /* positions of a kernel that conv.cu keeps in a mask */
-
+/* A tap is one position of the kernel. */
 struct k_conv {
-    const void *x;
-    const void *w;         /* [groups * filters][k_padded]: k counts positions of the kernel, then channels */
+    const void *x;         /* channels innermost; those of a group are a multiple of 16 bytes */
+    const void *w;         /* [groups * filters][taps][channels] */
     struct k_epilogue out; /* rows are the positions of all images: y [n, d, h, w, groups * filters] */
     enum k_type type;
     bool tf32;
-    int32_t rows, groups, filters, channels; /* of one group */
-    int32_t taps, k_padded;
-    struct k_divide positions[3]; /* of the output: d, h, w */
-    struct k_divide kernel[3], by_channels;
+    int32_t rows, groups, filters, channels, taps; /* filters and channels of one group */
+    struct k_divide positions[3];                  /* of the output: d, h, w */
+    struct k_divide kernel[3], chunks;             /* 16 bytes of a tap's channels each */
     int32_t in[3], stride[3], dilation[3], pad[3];
-    int64_t image, step[3],
-        channel; /* in x: elements from image to image, along each dim, from channel to channel */
+    int32_t image, step[3]; /* in x: elements from image to image, and along each dim */
 };
 int k_conv_launch(const struct k_conv *args, k_stream stream);
 
-/* Every channel by itself: x, y, w and the residual have the channels innermost, w is [taps][channels]. */
+/* y [images][lines][width][groups][padded] = x * scale + offset, 0 where x has no such pixel or channel. */
+struct k_widen {
+    const void *x;
+    void *y;
+    const float *scale, *offset; /* [groups * channels], or one each; NULL: as it is */
+    bool one;
+    enum k_type x_type, y_type;
+    uint32_t total;                      /* pieces of 16 bytes of y */
+    struct k_divide pieces, lines;       /* pieces of a line; lines of an image */
+    struct k_divide pixel, group;        /* elements of a pixel, of a group of it */
+    int32_t width, channels;             /* those of x; of one group */
+    int32_t image, line, column, step_c; /* in x: elements from one to the next */
+};
+int k_widen_launch(const struct k_widen *args, k_stream stream);
+
+/* Every channel by itself: x, y and the residual have the channels innermost; w is f32 [taps][channels]. */
 struct k_depthwise {
-    const void *x, *w;
+    const void *x;
+    const float *w;
     struct k_epilogue out; /* ld: channels */
     enum k_type type;
-    uint32_t total; /* threads: positions of all images, times groups of channels */
-    struct k_divide channel_groups, positions[3];
-    int32_t each; /* channels of a group: 16 bytes of them, or 1 */
+    uint32_t total; /* threads: strips of all images, times groups of channels */
+    struct k_divide channel_groups, lines[2], strips; /* lines: of the output, d and h */
+    int32_t each;                                     /* channels of a group: 16 bytes of them, or 1 */
+    int32_t strip, width; /* outputs side by side that a thread makes; of a line */
     int32_t channels, in[3], kernel[3], stride[3], dilation[3], pad[3];
 };
+enum { K_STRIP = 4 };
+/* Whether there is a kernel that makes K_STRIP outputs in one go. */
+static inline bool k_depthwise_has_strips(int64_t kernel_w, int64_t stride_w, int64_t dilation_w) {
+    return (kernel_w == 3 || kernel_w == 5 || kernel_w == 7) && (stride_w == 1 || stride_w == 2) &&
+           dilation_w == 1;
+}
 int k_depthwise_launch(const struct k_depthwise *args, k_stream stream);
 
 /* The second half of ConvTranspose: products [n * in positions][groups][taps][filters] of f32 or the type,
