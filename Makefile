@@ -195,7 +195,8 @@ $(B)/tests/kernels/libmock_cudnn.so: tests/kernels/cudnn/mock_cudnn.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -fPIC -shared -o $@ $<
 $(B)/tests/kernels/test_cudnn: ALL_LDFLAGS += -rdynamic
-$(B)/tests/kernels/test_cudnn: | $(B)/tests/kernels/libmock_cudnn.so
+$(B)/tests/device/test_cuda_cudnn: ALL_LDFLAGS += -rdynamic
+$(B)/tests/kernels/test_cudnn $(B)/tests/device/test_cuda_cudnn: | $(B)/tests/kernels/libmock_cudnn.so
 # the same tests with nvcc's objects and on a GPU (tests/kernels/gpu)
 $(B)/tests/kernels/gpu/%.o: TEST_CFLAGS += -isystem $(CUDA_HOME)/include
 $(B)/gpu/test_%: $(B)/tests/kernels/test_%.o $(KERNEL_HELPERS) $(B)/tests/kernels/gpu/simt_gpu.o $(CUDA_TEST_OBJ) $(B)/libsluice.a

@@ -40,6 +40,7 @@ typedef struct sl_job_options {
     unsigned workers;      /* 0: auto */
     uint64_t memory_limit; /* bytes of host memory; 0: what the machine and its cgroup leave */
     uint64_t gpu_memory;   /* bytes of each GPU's memory; 0: what it has free */
+    const char *kernels;   /* on a GPU: "ours" (NULL too), "cudnn", "auto" */
 
     const char *content_type;     /* NULL: by name and content */
     const char *compression_type; /* NULL: by content; "None", "Gzip", "Zstd" */

@@ -240,6 +240,12 @@ const struct option_def option_table[] = {
     {"gpu-memory", 0, "SIZE", "all that is free", JOB, "memory of each GPU; what needs more does not start",
      "Weights, activations and the batches in flight are reserved before the first record is read.",
      set_nbytes, AT(job.gpu_memory), false},
+    {"kernels", 0, "ours|cudnn|auto", "ours", RUNS, "whose kernels run on a GPU",
+     "cudnn takes NVIDIA's library for the convolutions it has, where it is installed; auto measures both "
+     "when "
+     "the "
+     "model is loaded, so two runs may choose differently and differ in their last digits.",
+     set_text, AT(job.kernels), false},
     {"content-type", 0, "TYPE", "by name and content", JOB, "what the input is",
      "text/csv, text/plain (a text a line), application/jsonlines, application/json, application/x-tar, "
      "application/zip, application/x-npy, application/x-npz, application/x-tfrecord, "

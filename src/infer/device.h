@@ -11,6 +11,9 @@
 
 enum precision { PRECISION_FP32, PRECISION_TF32, PRECISION_FP16, PRECISION_BF16, PRECISION_INT8 };
 
+/* cuda: whose kernels. cuDNN's where it has one, or where it was measured to be faster. */
+enum kernels { KERNELS_OURS, KERNELS_CUDNN, KERNELS_AUTO };
+
 struct device;  /* one opened device */
 struct program; /* one plan loaded on a device */
 
@@ -18,6 +21,7 @@ struct device_options {
     enum precision precision;
     unsigned threads; /* cpu: threads that compute, at least 1 */
     bool reference;   /* cpu: plain references only (tests, doubts) */
+    enum kernels kernels;
 };
 
 /* A batch on its way. Between submit and collect it belongs to the device. */

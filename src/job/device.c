@@ -18,9 +18,21 @@ static sl_status read_precision(const char *name, enum precision *precision, sl_
                      text_quote(name));
 }
 
+static sl_status read_kernels(const char *name, enum kernels *kernels, sl_error *err) {
+    static const char *const names[] = {"ours", "cudnn", "auto"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!name || !strcmp(name, names[i])) {
+            *kernels = (enum kernels)i;
+            return SL_OK;
+        }
+    return error_set(err, SL_E_USAGE, "unknown kernels '%s': known are ours, cudnn, auto", text_quote(name));
+}
+
 static sl_status open_one(struct job *job, const struct device_ops *ops, int index, sl_error *err) {
     struct device_options options = {.threads = job->widths.device_threads};
     if (read_precision(job->options->precision, &options.precision, err) != SL_OK)
+        return err->status;
+    if (read_kernels(job->options->kernels, &options.kernels, err) != SL_OK)
         return err->status;
     sl_status st = ops->open(&job->devices[job->device_count], index, &options, err);
     if (st == SL_OK) {

@@ -35,6 +35,10 @@ static const void *address(const void *frame, uint32_t value) {
     return region_of(f, v->region) + v->offset;
 }
 
+cudaError_t cuda_run(const struct program *p, const struct cuda_slot *slot, const struct cuda_bound *chain) {
+    return (cudaError_t)bound_run(chain, address, &(struct frame){p, slot}, p->compute);
+}
+
 /* A port's floats between the slot's f32 and the program's halves. */
 static cudaError_t convert(const struct frame *f, const struct plan_value *v, enum cuda_region region,
                            bool out) {
@@ -80,7 +84,7 @@ sl_status cuda_launch(struct program *p, struct cuda_slot *slot, bool check, sl_
     sl_status st = cuda_say(err, convert_ports(&frame, plan->inputs, plan->input_count, REGION_INPUT, false),
                             "convert the inputs on GPU %d", p->device->index);
     for (size_t i = 0; st == SL_OK && i < plan->step_count; i++) {
-        cudaError_t error = (cudaError_t)bound_run(p->code.steps[i].chain, address, &frame, p->compute);
+        cudaError_t error = cuda_run(p, slot, p->code.steps[i].chain);
         if (error == cudaSuccess)
             error = check ? cudaStreamSynchronize(p->compute) : mark(p, slot, i + 1);
         st = cuda_say(err, error, "run step '%s' (%s) on GPU %d", text_quote(plan->steps[i].name),

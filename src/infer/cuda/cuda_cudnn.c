@@ -234,9 +234,15 @@ static bool add_bias(struct cuda_match *m, struct cuda_bound *b) {
     return values && bound_floats(m, b, AT(convolution, bias), values, (size_t)filters, bound_in_type(m, 0));
 }
 
+/* Of one channel, or of one position, both orders are the same bytes. */
+static bool lies_as(const struct cuda_match *m, size_t i, bool last) {
+    const sl_tensor *t = m->call.in[i];
+    return bound_in_value(m, i).last == last || t->dims[1] == 1 || rule_product(t, 2, t->rank) == 1;
+}
+
 static bool check_convolution(struct cuda_match *m, const struct fuse *fuse, const struct window *w) {
-    bool same = bound_in_value(m, 0).last == bound_out_value(m, 0).last &&
-                (!bound_has_in(m, 3) || bound_in_value(m, 3).last == bound_out_value(m, 0).last);
+    bool same = lies_as(m, 0, bound_out_value(m, 0).last) &&
+                (!bound_has_in(m, 3) || lies_as(m, 3, bound_out_value(m, 0).last));
     enum k_type type = bound_in_type(m, 0);
     if (m->call.in[0]->rank != 4)
         return refuse(m, "images of other than two dims");
@@ -265,7 +271,7 @@ static bool match_convolution(struct cuda_match *m, int detail) {
     bound_follow(m, 0, 0);
     if (!check_convolution(m, &fuse, &w))
         return false;
-    bool last = bound_in_value(m, 0).last;
+    bool last = bound_out_value(m, 0).last;
     if (!set_descriptors(m, &v, &w, last, fuse.activation == FUSE_RELU))
         return false;
     if (v.cudnn->cudnnGetConvolutionForwardWorkspaceSize(v.cudnn->handle, v.x_as, v.w_as, v.how, v.y_as,

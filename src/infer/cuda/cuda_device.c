@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "infer/cuda/cuda_cudnn.h"
 #include "infer/cuda/cuda_program.h"
 #include "support/mem.h"
 
@@ -62,6 +63,15 @@ static void be_rehearsed(struct device *device) {
     snprintf(device->name, sizeof device->name, "no GPU");
 }
 
+/* `auto` does without where there is none. */
+static sl_status open_cudnn(struct device *device, sl_error *err) {
+    char why[200];
+    if (device->options.kernels == KERNELS_OURS || cudnn_open(&device->cudnn, why, sizeof why) ||
+        device->options.kernels == KERNELS_AUTO)
+        return SL_OK;
+    return error_set(err, SL_E_DEVICE, "cannot use cuDNN's kernels on GPU %d: %s", device->index, why);
+}
+
 static sl_status open_gpu(struct device **out, int index, const struct device_options *options,
                           sl_error *err) {
     char why[300];
@@ -83,6 +93,8 @@ static sl_status open_gpu(struct device **out, int index, const struct device_op
         be_rehearsed(device);
     else
         st = read_card(device, err);
+    if (st == SL_OK && index != DEVICE_REHEARSED)
+        st = open_cudnn(device, err);
     if (st != SL_OK) {
         mem_free(device);
         return st;
@@ -92,6 +104,10 @@ static sl_status open_gpu(struct device **out, int index, const struct device_op
 }
 
 static void close_gpu(struct device *device) {
+    if (device && device->cudnn) {
+        (void)cudaSetDevice(device->index);
+        cudnn_close(device->cudnn);
+    }
     mem_free(device);
 }
 
@@ -99,6 +115,11 @@ static void describe(const struct device *device, char *text, size_t text_nbytes
     snprintf(text, text_nbytes, "cuda:%d: %s, compute capability %u.%u, CUDA driver %d.%d", device->index,
              device->name, device->arch / 10, device->arch % 10, device->driver / 1000,
              device->driver % 1000 / 10);
+    size_t used = strlen(text);
+    if (device->cudnn && used + 3 < text_nbytes) {
+        memcpy(text + used, ", ", 3);
+        cudnn_describe(device->cudnn, text + used + 2, text_nbytes - used - 2);
+    }
 }
 
 /* Page-aligned by the runtime; pinned for every GPU, since slots go to whichever is free. */

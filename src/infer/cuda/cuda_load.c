@@ -226,6 +226,8 @@ static sl_status fill(struct program *p, sl_error *err) {
     st = cuda_say(err, make_streams(p), "make streams on GPU %d", p->device->index);
     if (st == SL_OK)
         st = try_launches(p, err);
+    if (st == SL_OK)
+        st = cuda_choose(p, err);
     for (int i = 0; st == SL_OK && p->device->graphs && i < CUDA_DEPTH; i++)
         st = capture(p, &p->slots[i], err);
     return st;

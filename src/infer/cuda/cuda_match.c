@@ -73,9 +73,16 @@ static bool host_is_last(void *self, uint32_t value) {
     return ((const struct cuda_code *)self)->values[value].last;
 }
 
+/* Of one channel, or of one position, both orders are the same bytes. */
+static bool has_order(const struct cuda_code *code, uint32_t value) {
+    const sl_tensor *t = &code->plan->values[value].tensor;
+    return t->rank < 3 || (t->dims[1] != 1 && rule_product(t, 2, t->rank) != 1);
+}
+
 static bool host_make_last(void *self, uint32_t value) {
-    struct cuda_value *v = &((struct cuda_code *)self)->values[value];
-    v->last = !v->plain;
+    struct cuda_code *code = self;
+    struct cuda_value *v = &code->values[value];
+    v->last = !v->never && (!v->plain || !has_order(code, value));
     return v->last;
 }
 
@@ -116,7 +123,7 @@ static bool make_plain(struct cuda_code *code, const struct plan_step *s) {
         uint32_t v = i < s->in_count ? s->in[i] : s->out[i - s->in_count];
         if (v == PLAN_NONE || !code->values[v].last)
             continue;
-        code->values[v].plain = any = true;
+        code->values[v].never = any = true;
     }
     return any;
 }
@@ -176,6 +183,18 @@ static sl_status match_all(struct cuda_code *code, bool *again, sl_error *err) {
     return SL_OK;
 }
 
+/* The same step by cuDNN, as far as it takes it: our own matcher has decided how values lie. */
+static void match_other(struct cuda_code *code, size_t i) {
+    struct bound_host host = host_of(code);
+    struct cuda_bound *chain = NULL;
+    const char *kernel;
+    char why[300];
+    host.cudnn = code->device->cudnn;
+    if (host.cudnn && code->steps[i].chain &&
+        bound_step(&host, code->plan, i, &chain, &kernel, why, sizeof why))
+        code->steps[i].other = chain;
+}
+
 static void want_constant(void *self, uint32_t value) {
     struct cuda_code *code = self;
     struct cuda_value *v = &code->values[value];
@@ -204,7 +223,13 @@ sl_status cuda_match_plan(struct cuda_code *code, sl_error *err) {
             return st;
     }
     for (size_t i = 0; i < plan->step_count; i++)
+        match_other(code, i);
+    if (code->failed != cudaSuccess)
+        return cuda_say(err, code->failed, "copy the weights to GPU %d", code->device->index);
+    for (size_t i = 0; i < plan->step_count; i++) {
         bound_values(code->steps[i].chain, want_constant, code);
+        bound_values(code->steps[i].other, want_constant, code);
+    }
     code->marks_offset = code->weights_nbytes;
     code->weights_nbytes += align((plan->step_count + 1) * sizeof(uint32_t));
     arena_clear(&code->room);
@@ -232,7 +257,7 @@ bool cuda_match_one(const struct device *device, const struct plan *plan, size_t
     code.real = real_of(&code);
     for (uint32_t i = 0; code.values && i < plan->value_count; i++) {
         place(&code, i);
-        code.values[i].plain = true;
+        code.values[i].never = true;
     }
     struct bound_host host = host_of(&code);
     bool taken = code.values && bound_step(&host, plan, step, &chain, &kernel, why, why_nbytes);

@@ -2,6 +2,7 @@
  *
  *   cuda_device.c   the seam: which GPUs there are, opening one, pinned memory
  *   cuda_match.c    a plan's steps as launches: types, layouts, what is refused
+ *   cuda_choose.c   who runs a step that cuDNN has, too
  *   cuda_load.c     what it takes, and taking it: weights up, slots, streams, graphs
  *   cuda_batch.c    batches in flight
  *   cuda_say.c      what the runtime's errors mean, in words
@@ -29,7 +30,8 @@ struct device {
     int index, driver, runtime;
     unsigned arch; /* compute capability: 75 ... */
     char name[256];
-    bool graphs; /* launches captured once for each slot; SLUICE_CUDA_GRAPHS=0: launched one by one */
+    struct cudnn *cudnn; /* NULL: not asked for, or not there */
+    bool graphs;         /* launches captured once for each slot; SLUICE_CUDA_GRAPHS=0: launched one by one */
 };
 
 /* Where a value lies. In a program of halves every float of the plan has two bytes instead of four: floats
@@ -51,13 +53,14 @@ struct cuda_value {
     enum k_type type;
     size_t offset;        /* in its region; of a constant: in the weights */
     bool last;            /* an image that lies channels-last */
-    bool plain;           /* must lie row-major */
+    bool plain;           /* must lie row-major, because of where it is */
+    bool never;           /* and because of who reads it */
     bool wanted;          /* a constant that a launch reads */
     bool floats_narrowed; /* a constant of f32 that the device has in halves */
 };
 
 struct cuda_step {
-    const struct cuda_bound *chain;
+    const struct cuda_bound *chain, *other; /* other: by cuDNN, until cuda_choose; or NULL */
     const char *what;
 };
 
@@ -123,11 +126,17 @@ void cuda_memory(const struct device *device, const struct plan *plan, struct de
 sl_status cuda_load(struct device *device, const struct plan *plan, struct program **program, sl_error *err);
 void cuda_unload(struct program *program);
 
+/* cuda_choose.c. After a first batch has run: whose launches each step keeps. */
+sl_status cuda_choose(struct program *program, sl_error *err);
+
 /* cuda_batch.c */
 sl_status cuda_submit(struct program *program, struct device_batch *batch, sl_error *err);
 sl_status cuda_collect(struct program *program, struct device_batch **batch, sl_error *err);
 /* What is in flight, and how far it has come; asks the runtime nothing, so it answers during a hang too. */
 void cuda_look(struct program *program, char *text, size_t text_nbytes);
+/* A step's launches on the stream, with the slot's memory. */
+cudaError_t cuda_run(const struct program *program, const struct cuda_slot *slot,
+                     const struct cuda_bound *chain);
 /* The launches of one batch on the stream; with `check` each step is waited for, so that a fault names it. */
 sl_status cuda_launch(struct program *program, struct cuda_slot *slot, bool check, sl_error *err);
 
