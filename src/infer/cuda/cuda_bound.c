@@ -1,5 +1,5 @@
 /* cuda_bound.c: steps as chains of launches, of cuda_bound.h. */
-#include "infer/cuda/cuda_bound.h"
+#include "infer/cuda/cuda_launch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,23 +7,6 @@
 
 #include "ops/half.h"
 #include "ops/rules.h"
-
-/* Where a pointer of the arguments comes from. */
-struct bound_pointer {
-    size_t at;         /* in the arguments */
-    uint32_t value;    /* of the plan, BOUND_SCRATCH, or PLAN_NONE for a table */
-    int64_t offset;    /* bytes */
-    const void *table; /* on the device */
-};
-
-struct cuda_bound {
-    bound_launch *launch;
-    void *args;
-    size_t nbytes;
-    struct bound_pointer pointers[BOUND_POINTERS];
-    unsigned pointer_count;
-    struct cuda_bound *next;
-};
 
 static int run_one(const struct cuda_bound *b, const void *(*address)(const void *, uint32_t),
                    const void *frame, k_stream stream) {
@@ -169,7 +152,7 @@ struct cuda_bound *bound_add(struct cuda_match *m, bound_launch *launch, const v
     return b;
 }
 
-static bool add_pointer(struct cuda_match *m, struct cuda_bound *b, struct bound_pointer pointer) {
+bool launch_point(struct cuda_match *m, struct cuda_bound *b, struct bound_pointer pointer) {
     if (!b)
         return false;
     if (b->pointer_count == BOUND_POINTERS)
@@ -179,11 +162,11 @@ static bool add_pointer(struct cuda_match *m, struct cuda_bound *b, struct bound
 }
 
 bool bound_in(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset) {
-    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = m->step->in[i], .offset = offset});
+    return launch_point(m, b, (struct bound_pointer){.at = at, .value = m->step->in[i], .offset = offset});
 }
 
 bool bound_out(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, int64_t offset) {
-    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = m->step->out[i], .offset = offset});
+    return launch_point(m, b, (struct bound_pointer){.at = at, .value = m->step->out[i], .offset = offset});
 }
 
 bool bound_in_of(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct plan_step *taken,
@@ -195,7 +178,7 @@ bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const vo
     const void *on_device = m->host->table(m->host->self, table, nbytes);
     if (!on_device)
         return bound_refuse(m, "out of memory for its tables");
-    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = PLAN_NONE, .table = on_device});
+    return launch_point(m, b, (struct bound_pointer){.at = at, .value = PLAN_NONE, .table = on_device});
 }
 
 /* ---- scratch ---- */
@@ -210,8 +193,8 @@ size_t bound_scratch(struct cuda_match *m, size_t nbytes) {
 }
 
 bool bound_scratch_at(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t scratch) {
-    return add_pointer(m, b,
-                       (struct bound_pointer){.at = at, .value = BOUND_SCRATCH, .offset = (int64_t)scratch});
+    return launch_point(m, b,
+                        (struct bound_pointer){.at = at, .value = BOUND_SCRATCH, .offset = (int64_t)scratch});
 }
 
 /* ---- floats of the device ---- */
@@ -377,6 +360,8 @@ bool bound_step(const struct bound_host *host, const struct plan *plan, size_t i
     if (!bind_call(&m) || !check_types(&m) || !check_layouts(&m, known) ||
         (!is_empty(&m) && !taken_by(host, plan, m.step) && !known->match(&m, known->detail)))
         return false;
+    for (size_t i = 0; i < m.taken_count; i++)
+        host->take(host->self, m.taken[i]);
     *chain = m.first;
     *kernel = known->name;
     return true;

@@ -13,6 +13,7 @@
 /* The largest of the kernels' argument structs, and the pointers in one. */
 #define BOUND_NBYTES 2048
 #define BOUND_POINTERS 16
+#define BOUND_TAKEN 4
 
 typedef int bound_launch(const void *args, k_stream stream);
 struct cuda_bound;
@@ -34,6 +35,10 @@ struct bound_host {
     const void *(*table)(void *self, const void *table, size_t nbytes);
     /* A step wants this much scratch while it runs: steps run one after the other and share it. */
     void (*scratch)(void *self, size_t nbytes);
+    /* The launches that an earlier step was given; and to take them away, since a later one does their work.
+     * Both NULL: every step does its own. */
+    const struct cuda_bound *(*chain)(void *self, size_t step);
+    void (*take)(void *self, size_t step);
     unsigned arch;       /* 75 ... 90: what the GPU can */
     struct cudnn *cudnn; /* not NULL: steps are matched by cuDNN instead of our kernels */
     bool tf32;           /* products of f32 may round their factors to tf32 */
@@ -48,7 +53,8 @@ struct cuda_match {
     const struct plan_step *step;
     struct op_call call; /* tensors as the plan has them: data of constants only */
     struct cuda_bound *first, *last;
-    size_t scratch_nbytes; /* taken so far */
+    size_t scratch_nbytes;                  /* taken so far */
+    size_t taken[BOUND_TAKEN], taken_count; /* steps whose work is done here, too */
     char *why;
     size_t why_nbytes;
 };
@@ -140,6 +146,22 @@ void *bound_room(struct cuda_match *m, size_t count, size_t size);
 const struct op_prepared *bound_prepare(struct cuda_match *m);
 /* A number as one element of a type, in `bits`; false: not a type of numbers. */
 bool bound_number(enum k_type type, double x, uint64_t *bits);
+
+/* ---- doing an earlier step's work as well ---- */
+
+/* The launch that makes input i, where it is the only one of its step and is `launch`, nobody else reads the
+ * input, and all that it reads is still there when this step runs; else NULL. What it reads overlaps no
+ * output of this step, or (`in_place`) is the very memory of one. */
+const struct cuda_bound *bound_before(struct cuda_match *m, size_t i, bound_launch *launch, bool in_place);
+const void *bound_args(const struct cuda_bound *b);
+/* The pointer at byte `at` of the arguments is the one at byte `from_at` of that launch's. */
+bool bound_same(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct cuda_bound *from,
+                size_t from_at);
+/* The step that makes input i has nothing left to do. */
+bool bound_take(struct cuda_match *m, size_t i);
+
+/* What other families take over: k_element. */
+extern bound_launch bound_element;
 
 /* A launcher of kernels.h in the form that bound_add takes. */
 #define BOUND_LAUNCH(id)                                                                                     \

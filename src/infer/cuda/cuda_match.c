@@ -100,6 +100,14 @@ static void host_scratch(void *self, size_t nbytes) {
     code->scratch_nbytes = nbytes > code->scratch_nbytes ? nbytes : code->scratch_nbytes;
 }
 
+static const struct cuda_bound *host_chain(void *self, size_t step) {
+    return ((const struct cuda_code *)self)->steps[step].chain;
+}
+
+static void host_take(void *self, size_t step) {
+    ((struct cuda_code *)self)->steps[step].chain = NULL;
+}
+
 static struct bound_host host_of(struct cuda_code *code) {
     return (struct bound_host){.self = code,
                                .type = host_type,
@@ -158,6 +166,8 @@ static void begin(struct cuda_code *code) {
 static sl_status match_all(struct cuda_code *code, bool *again, sl_error *err) {
     struct bound_host host = host_of(code);
     char why[300] = "";
+    host.chain = host_chain;
+    host.take = host_take;
     *again = false;
     begin(code);
     if (!code->steps)

@@ -26,6 +26,27 @@ static bool has(bool (*there)(const struct cuda_match *, size_t), const struct c
     return i != SIZE_MAX && there(m, i);
 }
 
+/* The sum that is normalised, where the step before does nothing but add, and its two operands as x and skip:
+ * one has all the rows, the other may be repeated. */
+struct residual {
+    const struct cuda_bound *before;
+    size_t x, skip; /* where their pointers stand in it */
+};
+
+static void find_residual(struct cuda_match *m, struct k_norm *n, const struct norm_places *p,
+                          struct residual *r) {
+    const struct cuda_bound *b = p->skip == SIZE_MAX ? bound_before(m, 0, bound_element, true) : NULL;
+    const struct k_element *e = b ? bound_args(b) : NULL;
+    if (!e || e->op != K_ADD || !e->packed || e->y_type != n->type || n->groups != 1 || n->silu)
+        return;
+    int x = e->reach[0] == K_REACH_ALL ? 0 : 1, skip = 1 - x;
+    int64_t period = e->reach[skip] == K_REACH_ALL ? n->rows * n->n : e->period[skip].by;
+    if (e->reach[x] != K_REACH_ALL || e->reach[skip] == K_REACH_CHANNEL || period % n->n != 0)
+        return;
+    n->skip_rows = period / n->n;
+    *r = (struct residual){b, (size_t)x * sizeof e->in[0], (size_t)skip * sizeof e->in[0]};
+}
+
 static bool add_norm(struct cuda_match *m, struct k_norm *n, const struct norm_places *p) {
     int64_t rows = n->rows;
     bool ok = rows <= INT32_MAX;
@@ -44,9 +65,15 @@ static bool add_norm(struct cuda_match *m, struct k_norm *n, const struct norm_p
         n->stat_type = bound_out_type(m, p->mean);
     if (has(bound_has_out, m, p->inverse) && bound_out_type(m, p->inverse) != n->stat_type)
         return bound_refuse(m, "statistics of different dtypes");
+    struct residual r = {0};
+    find_residual(m, n, p, &r);
     struct cuda_bound *b = bound_add(m, launch_norm, n, sizeof *n);
-    ok = bound_in(m, b, AT(k_norm, x), 0, 0) && bound_out(m, b, AT(k_norm, y), 0, 0) &&
-         bound_in(m, b, AT(k_norm, gamma), p->gamma, 0);
+    ok = bound_out(m, b, AT(k_norm, y), 0, 0) && bound_in(m, b, AT(k_norm, gamma), p->gamma, 0);
+    if (ok && r.before)
+        ok = bound_same(m, b, AT(k_norm, x), r.before, r.x) &&
+             bound_same(m, b, AT(k_norm, skip), r.before, r.skip) && bound_take(m, 0);
+    else if (ok)
+        ok = bound_in(m, b, AT(k_norm, x), 0, 0);
     if (ok && has(bound_has_in, m, p->beta))
         ok = bound_in(m, b, AT(k_norm, beta), p->beta, 0);
     if (ok && has(bound_has_in, m, p->skip))

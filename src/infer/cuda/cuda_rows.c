@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "infer/cuda/cuda_bound.h"
+#include "infer/cuda/cuda_chain.h"
 #include "ops/rules.h"
 
-BOUND_LAUNCH(element)
+int bound_element(const void *args, k_stream stream) {
+    return k_element_launch(args, stream);
+}
 BOUND_LAUNCH(affine)
 
 #define AT(type, field) offsetof(struct type, field)
@@ -59,6 +61,14 @@ static void follow_image(struct cuda_match *m, const size_t *inputs, int count) 
     }
 }
 
+/* Whether the launch reads the step's first inputs, as they are counted. */
+static bool takes_inputs(const size_t *inputs, int count) {
+    for (int k = 0; k < count; k++)
+        if (inputs[k] != (size_t)k)
+            return false;
+    return true;
+}
+
 /* One launch: y = op(inputs `from` ...); an input SIZE_MAX is y itself. */
 static bool add_element(struct cuda_match *m, struct k_element *e, const size_t *inputs, int count) {
     struct walk_value operands[4];
@@ -75,7 +85,10 @@ static bool add_element(struct cuda_match *m, struct k_element *e, const size_t 
     if (!bound_walk(m, &w, &e->walk))
         return false;
     e->packed = find_packed(e, operands);
-    struct cuda_bound *b = bound_add(m, launch_element, e, sizeof *e);
+    bool done;
+    if (!m->first && takes_inputs(inputs, count) && (!chain_extend(m, e, &done) || done))
+        return done;
+    struct cuda_bound *b = bound_add(m, bound_element, e, sizeof *e);
     bool ok = bound_out(m, b, AT(k_element, y), 0, 0);
     for (int k = 0; ok && k < count; k++) {
         size_t at = AT(k_element, in) + (size_t)k * sizeof e->in[0];

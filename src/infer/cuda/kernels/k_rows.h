@@ -119,6 +119,33 @@ struct k_element {
 };
 int k_element_launch(const struct k_element *args, k_stream stream);
 
+/* ---- chain.cu ---- */
+
+#define K_CHAIN_LINKS 8
+#define K_CHAIN_INPUTS 6
+
+/* acc = op(acc, input), or op(input, acc) where `swapped`; operators of one number have input -1. */
+struct k_link {
+    enum k_op op;
+    int32_t input;
+    bool swapped;
+    float a, b;
+};
+
+/* acc begins as input 0 and becomes y after the last link. All of one type, f32, f16 or bf16; as the packed
+ * form of k_element, with operators below K_PACKED_OPS. */
+struct k_chain {
+    const void *in[K_CHAIN_INPUTS];
+    void *y;
+    enum k_type type;
+    uint32_t count;
+    int32_t in_count, link_count;
+    enum k_reach reach[K_CHAIN_INPUTS];
+    struct k_divide inner[K_CHAIN_INPUTS], period[K_CHAIN_INPUTS];
+    struct k_link links[K_CHAIN_LINKS];
+};
+int k_chain_launch(const struct k_chain *args, k_stream stream);
+
 /* ---- affine.cu ---- */
 
 /* y = (float)x * scale[c] + offset[c], rounded twice, c the last dim of x; channels of 1: one for all. With
