@@ -25,7 +25,7 @@ VARIANT_tsan := -O1 -DSLUICE_DEBUG=1 -fsanitize=thread
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 
-PACKAGES := libarchive zlib libzstd jansson libturbojpeg libpng libwebp libcrypto libutf8proc
+PACKAGES := libarchive zlib libdeflate libzstd jansson libturbojpeg libpng libwebp libcrypto libutf8proc
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcsv -ldnnl -lgomp -ldl -lpthread -lm
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check)

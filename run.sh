@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")"
 SLUICE=build/release/sluice
-PACKAGES="gcc g++ make pkg-config libarchive-dev zlib1g-dev libzstd-dev libcsv-dev libjansson-dev libturbojpeg0-dev libpng-dev libwebp-dev libdnnl-dev libssl-dev libutf8proc-dev check"
+PACKAGES="gcc g++ make pkg-config libarchive-dev zlib1g-dev libdeflate-dev libzstd-dev libcsv-dev libjansson-dev libturbojpeg0-dev libpng-dev libwebp-dev libdnnl-dev libssl-dev libutf8proc-dev check"
 
 missing() {
     local p

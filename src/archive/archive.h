@@ -10,6 +10,7 @@ struct reader_options {
     const char *content_type;     /* NULL: by name and content */
     const char *compression_type; /* NULL: by content; "None", "Gzip" as SageMaker says it, "Zstd", ... */
     struct container_options container;
+    size_t filter_room_nbytes; /* memory of a reader for filters that can use it to be faster; 0: none */
 };
 
 /* What a shard would be read as, from its name and first bytes. SL_E_NOINPUT/SL_E_IO when it cannot be

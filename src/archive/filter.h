@@ -30,6 +30,8 @@ bool source_fill(struct source *source);
 ssize_t source_read(struct source *source, void *data, size_t cap);
 /* Stored bytes that were used: source->offset without what is still in the window. */
 uint64_t source_position(const struct source *source);
+/* Goes on from there, which must be a place in the file. False with source->error. */
+bool source_seek(struct source *source, uint64_t position);
 /* err for a source whose read failed. Returns its status. */
 sl_status source_failed(const struct source *source, sl_error *err);
 
@@ -48,6 +50,9 @@ struct filter_ops {
      * are damage. A source of no bytes at all is a clean end. The text does not name the shard. */
     ssize_t (*read)(struct filter *filter, struct source *source, void *data, size_t cap, sl_error *err);
     void (*close)(struct filter *filter);
+    /* Right after open: so many bytes of memory may be used to decode faster. NULL: it has no use for them.
+     */
+    sl_status (*give_room)(struct filter *filter, size_t nbytes, sl_error *err);
 };
 
 extern const struct filter_ops filter_none, filter_gzip, filter_zstd, filter_bzip2, filter_xz, filter_lz4;

@@ -1,8 +1,11 @@
-/* filter_gzip.c: RFC 1952 through zlib, which checks CRC and length of every member. Members follow one
- * another; zeros after the last one are padding (tapes, block devices), anything else is damage. */
+/* filter_gzip.c: RFC 1952 through zlib, which checks CRC and length of every member, or member by member
+ * through libdeflate where there is room for them, which checks both too and is two to three times as fast.
+ * Members follow one another; zeros after the last one are padding (tapes, block devices), anything else is
+ * damage. */
+#include <string.h>
 #include <zlib.h>
 
-#include "archive/filter.h"
+#include "archive/gzip_member.h"
 #include "support/mem.h"
 
 #define GZIP_ONLY (15 + 16) /* windowBits: the largest window, and the gzip wrapper */
@@ -12,6 +15,7 @@ struct filter {
     bool in_member;  /* between a member's first byte and its trailer */
     bool had_member; /* at least one was read to its end */
     bool padding;    /* zeros after the last member */
+    struct gzip_member member;
     const char *why; /* damage that was met after bytes that were delivered first */
 };
 
@@ -32,6 +36,7 @@ static sl_status open_gzip(struct filter **out, sl_error *err) {
 static sl_status start_gzip(struct filter *f, sl_error *err) {
     (void)err;
     inflateReset(&f->z);
+    gzip_member_start(&f->member);
     f->in_member = f->had_member = f->padding = false;
     f->why = NULL;
     return SL_OK;
@@ -73,6 +78,19 @@ static int next_member(struct filter *f, struct source *source, sl_error *err) {
     return source->error ? cut_off(source, err) : 0;
 }
 
+/* Between a member's first byte, which was seen, and any that zlib took. */
+static bool begins(const struct filter *f) {
+    return f->z.total_in == 0;
+}
+
+static ssize_t take_whole(struct gzip_member *m, void *data, size_t room) {
+    size_t n = m->end - m->start;
+    n = n < room ? n : room;
+    memcpy(data, m->bytes + m->start, n);
+    m->start += n;
+    return (ssize_t)n;
+}
+
 static ssize_t read_gzip(struct filter *f, struct source *source, void *data, size_t cap, sl_error *err) {
     const uInt room = cap > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)cap;
     f->z.next_out = data;
@@ -80,9 +98,16 @@ static ssize_t read_gzip(struct filter *f, struct source *source, void *data, si
     if (f->why)
         return damaged(f, source, err);
     while (f->z.avail_out == room) {
+        if (f->member.start < f->member.end)
+            return take_whole(&f->member, data, room);
         int member = f->in_member ? 1 : next_member(f, source, err);
         if (member <= 0)
             return member;
+        if (begins(f) && gzip_member_next(&f->member, source)) {
+            f->in_member = false;
+            f->had_member = true;
+            continue;
+        }
         bool any = source_fill(source);
         f->z.next_in = source->window + source->start;
         f->z.avail_in = (uInt)(source->end - source->start);
@@ -106,9 +131,15 @@ static ssize_t read_gzip(struct filter *f, struct source *source, void *data, si
     return (ssize_t)(room - f->z.avail_out);
 }
 
+static sl_status give_room(struct filter *f, size_t nbytes, sl_error *err) {
+    return gzip_member_open(&f->member, nbytes, err);
+}
+
 static void close_gzip(struct filter *f) {
-    if (f)
+    if (f) {
         inflateEnd(&f->z);
+        gzip_member_close(&f->member);
+    }
     mem_free(f);
 }
 
@@ -121,4 +152,5 @@ const struct filter_ops filter_gzip = {.name = "gzip",
                                        .open = open_gzip,
                                        .start = start_gzip,
                                        .read = read_gzip,
-                                       .close = close_gzip};
+                                       .close = close_gzip,
+                                       .give_room = give_room};

@@ -44,6 +44,7 @@ size_t reader_nbytes(const struct reader_options *options, const struct containe
     nbytes += container ? container->state_nbytes : 0;
     for (int i = 0; filter_table[i]; i++)
         nbytes += filter_table[i]->state_nbytes;
+    nbytes += options->filter_room_nbytes;
     if (options->compression_type && !strcasecmp(options->compression_type, "zstd"))
         nbytes += ZSTD_WINDOW_NBYTES;
     return nbytes;
@@ -92,7 +93,9 @@ sl_status reader_open(struct reader **out, const struct shard_list *list,
                        ? SL_OK
                        : error_set(err, SL_E_MEMORY, "out of memory for a reader");
     for (int i = 0; st == SL_OK && filter_table[i]; i++)
-        st = filter_table[i]->open(&r->filters[i], err);
+        if ((st = filter_table[i]->open(&r->filters[i], err)) == SL_OK && filter_table[i]->give_room &&
+            options->filter_room_nbytes)
+            st = filter_table[i]->give_room(r->filters[i], options->filter_room_nbytes, err);
     if (st == SL_OK)
         st = container->open(&r->container, &options->container, err);
     if (st != SL_OK) {

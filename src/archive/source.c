@@ -2,6 +2,7 @@
  * error, not a SIGBUS. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/filter.h"
 #include "support/file.h"
@@ -39,6 +40,20 @@ ssize_t source_read(struct source *source, void *data, size_t cap) {
 
 uint64_t source_position(const struct source *source) {
     return source->offset - (source->end - source->start);
+}
+
+bool source_seek(struct source *source, uint64_t position) {
+    uint64_t window_at = source->offset - source->end;
+    if (position >= window_at && position <= source->offset) {
+        source->start = (size_t)(position - window_at);
+        return true;
+    }
+    source->start = source->end = 0;
+    source->at_end = false;
+    if (lseek(source->fd, (off_t)position, SEEK_SET) < 0)
+        source->error = errno;
+    source->offset = position;
+    return !source->error;
 }
 
 sl_status source_failed(const struct source *source, sl_error *err) {

@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "archive/filter.h"
 #include "job/job.h"
 #include "support/mem.h"
 #include "support/text.h"
@@ -42,6 +43,22 @@ static void fill_reader_options(struct job *job) {
                                .csv_empty_is_nan = job->model.csv_empty_is_nan,
                                .libsvm_base = is_parameter(o->content_type, "base", "1"),
                                .libsvm_missing_is_nan = is_parameter(o->content_type, "missing", "nan")};
+}
+
+/* Room to unpack whole members: five times the largest shard holds what text usually packs to, and no more
+ * than 64 MiB or a sixteenth of the memory go to all readers' rooms together. */
+#define FILTER_ROOM_NBYTES ((uint64_t)64 << 20)
+static void choose_filter_room(struct job *job) {
+    uint64_t largest = 0,
+             readers = job->shards.count < job->machine.cores ? job->shards.count : job->machine.cores;
+    uint64_t memory = job->options->memory_limit ? job->options->memory_limit : job->machine.memory_nbytes;
+    if (!job->filter_name || strcmp(job->filter_name, filter_gzip.name))
+        return;
+    for (size_t i = 0; i < job->shards.count; i++)
+        largest = job->shards.items[i].nbytes > largest ? job->shards.items[i].nbytes : largest;
+    uint64_t room = 6 * largest + (64u << 10), most = memory / 16 / (readers ? readers : 1);
+    most = most < FILTER_ROOM_NBYTES ? most : FILTER_ROOM_NBYTES;
+    job->reader_options.filter_room_nbytes = (size_t)(room < most ? room : most);
 }
 
 /* One job has one kind of record: the first shard says which, another kind is refused by name. */
@@ -102,6 +119,8 @@ static sl_status open_input(struct job *job, sl_error *err) {
     job->has_input = true;
     st = probe_shards(job, err);
     settle_delimiter(job);
+    if (st == SL_OK)
+        choose_filter_room(job);
     if (st == SL_OK && job->reader_options.container.csv_header && job->container->kind == SL_RECORD_CSV) {
         for (size_t i = 0; st == SL_OK && !job->columns && i < job->shards.count; i++)
             if (job->shards.items[i].nbytes) /* an empty shard has no header */

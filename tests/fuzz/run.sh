@@ -9,7 +9,7 @@ command -v "$CLANG" >/dev/null || { echo "make fuzz needs clang (CLANG=...)" >&2
 FLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
 # a build folder of its own: these objects carry the fuzzer's coverage
 make -s -j"$(nproc)" VARIANT=fuzz CC="$CLANG" CFLAGS="$FLAGS" build/fuzz/libsluice.a
-libs="$(pkg-config --libs libarchive zlib libzstd jansson libturbojpeg libpng libwebp libcrypto libutf8proc) -lcsv -ldnnl -ldl -lpthread -lm"
+libs="$(pkg-config --libs libarchive zlib libdeflate libzstd jansson libturbojpeg libpng libwebp libcrypto libutf8proc) -lcsv -ldnnl -ldl -lpthread -lm"
 failed=0
 for target in tests/fuzz/fuzz_*.c; do
     name=$(basename "$target" .c)

@@ -14,6 +14,8 @@ struct run {
     sl_error err;
 };
 
+static size_t rig_room; /* given to filters that take any */
+
 /* Everything a filter makes of the bytes. */
 static inline struct run decode(const struct filter_ops *ops, const void *data, size_t nbytes, size_t window,
                                 size_t step) {
@@ -26,6 +28,8 @@ static inline struct run decode(const struct filter_ops *ops, const void *data, 
     ck_assert_int_eq(write(source.fd, data, nbytes), nbytes);
     lseek(source.fd, 0, SEEK_SET);
     ck_assert(ops->open(&filter, &run.err) == SL_OK);
+    if (rig_room && ops->give_room)
+        ck_assert(ops->give_room(filter, rig_room, &run.err) == SL_OK);
     for (int round = 0; round < 2; round++) { /* a filter is used again, whatever the last shard was like */
         ssize_t n;
         lseek(source.fd, 0, SEEK_SET);

@@ -6,7 +6,9 @@ static const struct {
     const struct filter_ops *ops;
     void (*encode)(struct buf *out, const void *data, size_t nbytes);
 } coders[] = {{&filter_gzip, rig_gzip}, {&filter_zstd, rig_zstd}};
-enum { CODERS = 2 };
+enum { CODERS = 2, ROOMS = 4 };
+/* for whole members: none; too little for most; enough for some; for all */
+static const size_t rooms[ROOMS] = {0, 4096, 20000, 4u << 20};
 
 START_TEST(plain_bytes) {
     struct buf text = text_of(100000, 1), none = {0};
@@ -17,6 +19,7 @@ START_TEST(plain_bytes) {
 END_TEST
 
 START_TEST(whole_streams) {
+    rig_room = rooms[_i];
     static const size_t sizes[] = {0, 1, 31, 32, 33, 9973, 300000};
     for (int c = 0; c < CODERS; c++)
         for (size_t i = 0; i < 7; i++) {
@@ -33,6 +36,7 @@ START_TEST(whole_streams) {
 END_TEST
 
 START_TEST(streams_that_follow) {
+    rig_room = rooms[_i];
     for (int c = 0; c < CODERS; c++) {
         struct buf text = text_of(5000, 3), stored;
         buf_init(&stored);
@@ -79,6 +83,7 @@ END_TEST
 
 /* Cut at every byte: a prefix of the text, and the words for it. */
 START_TEST(cut_streams) {
+    rig_room = rooms[_i];
     for (int c = 0; c < CODERS; c++) {
         struct buf text = text_of(2000, 5), stored;
         buf_init(&stored);
@@ -115,6 +120,7 @@ END_TEST
 
 /* One flipped bit is found (but for the bits that mean nothing: gzip's time, flags and system). */
 START_TEST(flipped_bits) {
+    rig_room = rooms[_i];
     for (int c = 0; c < CODERS; c++) {
         struct buf text = text_of(500, 6), stored;
         buf_init(&stored);
@@ -136,6 +142,7 @@ END_TEST
 
 /* What was decoded before the damage is delivered: a good part of a large stream. */
 START_TEST(damage_comes_last) {
+    rig_room = rooms[_i];
     for (int c = 0; c < CODERS; c++) {
         struct buf text = text_of(3000000, 7), stored;
         buf_init(&stored);
@@ -157,6 +164,7 @@ END_TEST
 
 /* A wrong checksum is found behind the last byte: all of them are delivered, however little at a time. */
 START_TEST(wrong_checksum) {
+    rig_room = rooms[_i];
     for (int c = 0; c < CODERS; c++) {
         struct buf text = text_of(9000, 8), stored;
         buf_init(&stored);
@@ -188,6 +196,25 @@ START_TEST(damage_between_blocks) {
         ck_assert_uint_ge(first, 128u << 10);
         stored.data[at] ^= 0x15;
     }
+    buf_clear(&stored);
+    buf_clear(&text);
+}
+END_TEST
+
+/* Members that the room cuts, in a file that it does not hold, one of which it never can: whoever decodes
+ * them. */
+START_TEST(members_of_all_sizes) {
+    static const size_t sizes[] = {100, 9000, 40000, 3, 0, 250000, 77, 30000, 12000};
+    rig_room = rooms[_i];
+    struct buf text = text_of(400000, 11), stored;
+    buf_init(&stored);
+    size_t at = 0;
+    for (size_t i = 0; i < 9; at += sizes[i++])
+        rig_gzip(&stored, text.data + at, sizes[i]);
+    text.size = at;
+    expect(&filter_gzip, &stored, &text, text.size, NULL);
+    stored.data[stored.size - 6] ^= 1;
+    expect(&filter_gzip, &stored, &text, text.size, "is damaged at byte");
     buf_clear(&stored);
     buf_clear(&text);
 }
@@ -229,14 +256,15 @@ int main(void) {
     TCase *tcase = tcase_create("filters");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, plain_bytes);
-    tcase_add_test(tcase, whole_streams);
-    tcase_add_test(tcase, streams_that_follow);
+    tcase_add_loop_test(tcase, whole_streams, 0, ROOMS);
+    tcase_add_loop_test(tcase, streams_that_follow, 0, ROOMS);
     tcase_add_test(tcase, skippable_frames);
-    tcase_add_test(tcase, cut_streams);
-    tcase_add_test(tcase, flipped_bits);
-    tcase_add_test(tcase, damage_comes_last);
-    tcase_add_test(tcase, wrong_checksum);
+    tcase_add_loop_test(tcase, cut_streams, 0, ROOMS);
+    tcase_add_loop_test(tcase, flipped_bits, 0, ROOMS);
+    tcase_add_loop_test(tcase, damage_comes_last, 0, ROOMS);
+    tcase_add_loop_test(tcase, wrong_checksum, 0, ROOMS);
     tcase_add_test(tcase, damage_between_blocks);
+    tcase_add_loop_test(tcase, members_of_all_sizes, 0, ROOMS);
     tcase_add_test(tcase, failing_reads);
     tcase_add_test(tcase, no_memory);
     suite_add_tcase(suite, tcase);
