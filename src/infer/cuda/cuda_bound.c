@@ -171,7 +171,7 @@ bool bound_out(struct cuda_match *m, struct cuda_bound *b, size_t at, size_t i, 
 
 bool bound_in_of(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct plan_step *taken,
                  size_t i) {
-    return add_pointer(m, b, (struct bound_pointer){.at = at, .value = taken->in[i]});
+    return launch_point(m, b, (struct bound_pointer){.at = at, .value = taken->in[i]});
 }
 
 bool bound_table(struct cuda_match *m, struct cuda_bound *b, size_t at, const void *table, size_t nbytes) {
