@@ -37,7 +37,8 @@ struct device_batch {
 
 /* What a program will take, known before load. */
 struct device_memory {
-    size_t weights_nbytes; /* packed copies; the model file's own pages are not counted */
+    size_t weights_nbytes; /* packed copies; the model file's own pages are not counted. On CUDA plans that
+                              are loaded side by side have what is the same in common; this is of one alone */
     size_t arena_nbytes;   /* all arenas and scratch */
     size_t library_nbytes; /* allowance for what libraries allocate */
     /* `own`: all of the above is memory of the device, not the host's, with slots_nbytes for the batches in

@@ -32,7 +32,7 @@ static const void *address(const void *frame, uint32_t value) {
     if (value == BOUND_SCRATCH)
         return f->program->scratch;
     const struct cuda_value *v = &f->program->code.values[value];
-    return region_of(f, v->region) + v->offset;
+    return v->region == REGION_CONST ? v->at : region_of(f, v->region) + v->offset;
 }
 
 cudaError_t cuda_run(const struct program *p, const struct cuda_slot *slot, const struct cuda_bound *chain) {
@@ -73,9 +73,8 @@ static cudaError_t mark(struct program *p, const struct cuda_slot *slot, size_t 
     size_t count = p->code.plan->step_count;
     if (p->device->graphs && (count < CUDA_MARK_EVERY || (done % CUDA_MARK_EVERY && done != count)))
         return cudaSuccess;
-    return cudaMemcpyAsync((void *)(uintptr_t)&slot->marks->steps,
-                           p->code.weights + p->code.marks_offset + done * sizeof(uint32_t), sizeof(uint32_t),
-                           cudaMemcpyDeviceToHost, p->compute);
+    return cudaMemcpyAsync((void *)(uintptr_t)&slot->marks->steps, p->code.marks + done,
+                           sizeof *p->code.marks, cudaMemcpyDeviceToHost, p->compute);
 }
 
 sl_status cuda_launch(struct program *p, struct cuda_slot *slot, bool check, sl_error *err) {
@@ -126,9 +125,8 @@ static sl_status enqueue(struct program *p, struct cuda_slot *s, const struct de
         error =
             cudaMemcpyAsync(batch->output, s->output, plan->output_nbytes, cudaMemcpyDeviceToHost, p->out);
     if (error == cudaSuccess) /* not in the way of the kernels */
-        error = cudaMemcpyAsync((void *)(uintptr_t)&s->marks->out,
-                                p->code.weights + p->code.marks_offset + plan->step_count * sizeof(uint32_t),
-                                sizeof(uint32_t), cudaMemcpyDeviceToHost, p->out);
+        error = cudaMemcpyAsync((void *)(uintptr_t)&s->marks->out, p->code.marks + plan->step_count,
+                                sizeof *p->code.marks, cudaMemcpyDeviceToHost, p->out);
     if (error == cudaSuccess)
         error = cudaEventRecord(s->ended, p->out);
     return cuda_say(err, error, "copy a batch from GPU %d", p->device->index);

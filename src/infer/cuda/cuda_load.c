@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "infer/cuda/cuda_program.h"
-#include "ops/half.h"
 #include "support/mem.h"
 #include "support/text.h"
 
 /* What rounding each piece of memory up to CUDA_ALIGN can take at most. */
 #define ROUNDING_NBYTES ((size_t)(REGION_COUNT + 3 * CUDA_DEPTH + 4) * CUDA_ALIGN)
-#define UPLOAD_NBYTES (4u << 20) /* floats are narrowed in pieces of this */
 
 static size_t align(size_t nbytes) {
     return (nbytes + CUDA_ALIGN - 1) / CUDA_ALIGN * CUDA_ALIGN;
@@ -45,7 +43,7 @@ void cuda_memory(const struct device *device, const struct plan *plan, struct de
     *memory = (struct device_memory){.own = true};
     code_init(&code, device, plan);
     if (cuda_match_plan(&code, &err) == SL_OK) {
-        memory->weights_nbytes = code.weights_nbytes + CUDA_ALIGN;
+        memory->weights_nbytes = code.weights_nbytes;
         memory->arena_nbytes = work_nbytes(&code);
         memory->slots_nbytes = CUDA_DEPTH * slot_nbytes(plan);
     }
@@ -61,44 +59,29 @@ void cuda_memory(const struct device *device, const struct plan *plan, struct de
 
 /* ---- weights ---- */
 
-static cudaError_t upload_narrowed(const struct cuda_code *code, char *to, const float *from, size_t count) {
-    const size_t most = UPLOAD_NBYTES / sizeof(uint16_t);
-    uint16_t *piece = mem_alloc(count < most ? count : most, sizeof *piece);
-    cudaError_t error = piece ? cudaSuccess : cudaErrorMemoryAllocation;
-    for (size_t done = 0; error == cudaSuccess && done < count;) {
-        size_t n = count - done < most ? count - done : most;
-        for (size_t i = 0; i < n; i++)
-            piece[i] =
-                code->real == K_F16 ? half_from_float(from[done + i]) : bfloat_from_float(from[done + i]);
-        error = cudaMemcpy(to + 2 * done, piece, 2 * n, cudaMemcpyHostToDevice);
-        done += n;
-    }
-    mem_free(piece);
-    return error;
-}
-
-static cudaError_t upload_constants(const struct cuda_code *code) {
+static cudaError_t upload_constants(struct cuda_code *code) {
+    const enum share_form narrowed = code->real == K_F16 ? SHARE_F16 : SHARE_BF16;
     cudaError_t error = cudaSuccess;
     for (uint32_t i = 0; error == cudaSuccess && i < code->plan->value_count; i++) {
-        const struct cuda_value *v = &code->values[i];
+        struct cuda_value *v = &code->values[i];
         const struct plan_value *p = &code->plan->values[i];
-        if (!v->wanted || !p->nbytes)
-            continue;
-        char *to = code->weights + v->offset;
-        error = v->floats_narrowed ? upload_narrowed(code, to, p->tensor.data, p->nbytes / sizeof(float))
-                                   : cudaMemcpy(to, p->tensor.data, p->nbytes, cudaMemcpyHostToDevice);
+        if (v->wanted)
+            error = share_put(code->share, &code->refs, p->tensor.data, p->nbytes,
+                              v->floats_narrowed ? narrowed : SHARE_AS_IT_IS, &v->at);
     }
     return error;
 }
 
-static cudaError_t upload_marks(const struct cuda_code *code) {
+static cudaError_t upload_marks(struct cuda_code *code) {
     uint32_t count = (uint32_t)code->plan->step_count + 1, *numbers = mem_alloc(count, sizeof *numbers);
+    char *at = NULL;
     if (!numbers)
         return cudaErrorMemoryAllocation;
     for (uint32_t i = 0; i < count; i++)
         numbers[i] = i;
-    cudaError_t error = cudaMemcpy(code->weights + code->marks_offset, numbers, count * sizeof *numbers,
-                                   cudaMemcpyHostToDevice);
+    cudaError_t error =
+        share_put(code->share, &code->refs, numbers, count * sizeof *numbers, SHARE_AS_IT_IS, &at);
+    code->marks = (const uint32_t *)(const void *)at;
     mem_free(numbers);
     return error;
 }
@@ -130,17 +113,17 @@ static sl_status too_large(const struct program *p, size_t need, size_t free_nby
 
 static sl_status take_memory(struct program *p, sl_error *err) {
     const struct plan *plan = p->code.plan;
-    size_t weights = p->code.weights_nbytes + CUDA_ALIGN, work = work_nbytes(&p->code), free_nbytes = 0,
-           slot = slot_nbytes(plan), total = 0, need = weights + work + CUDA_DEPTH * slot;
+    /* of weights that others have up already, the rest shows when it is copied */
+    size_t weights = p->device->share.chunks ? 0 : p->code.weights_nbytes, work = work_nbytes(&p->code),
+           free_nbytes = 0, slot = slot_nbytes(plan), total = 0, need = weights + work + CUDA_DEPTH * slot;
     sl_status st =
         cuda_say(err, cudaMemGetInfo(&free_nbytes, &total), "ask for the memory of GPU %d", p->device->index);
     if (st != SL_OK)
         return st;
     if (need > free_nbytes)
         return too_large(p, need, free_nbytes, total, err);
-    cudaError_t error = cudaMalloc((void **)&p->code.weights, weights);
-    if (error == cudaSuccess)
-        error = cudaMalloc((void **)&p->work, work);
+    p->code.refs.expected_nbytes = p->code.weights_nbytes;
+    cudaError_t error = cudaMalloc((void **)&p->work, work);
     for (int i = 0; error == cudaSuccess && i < CUDA_DEPTH; i++) {
         error = cudaMalloc((void **)&p->slots[i].input, slot);
         p->slots[i].output = p->slots[i].input + align(plan->input_nbytes);
@@ -156,7 +139,6 @@ static void lay_out(struct program *p) {
         p->region[i] = is_work((enum cuda_region)i) ? at : NULL;
         at += is_work((enum cuda_region)i) ? align(p->code.region_nbytes[i]) : 0;
     }
-    p->region[REGION_CONST] = p->code.weights;
     p->scratch = at;
 }
 
@@ -210,16 +192,25 @@ static sl_status capture(struct program *p, struct cuda_slot *slot, sl_error *er
     return st == SL_OK ? cuda_say(err, error, "make a graph of a batch's launches") : st;
 }
 
-static sl_status fill(struct program *p, sl_error *err) {
-    sl_status st = take_memory(p, err);
-    if (st != SL_OK)
-        return st;
+static sl_status fill_weights(struct program *p, sl_error *err) {
+    size_t free_nbytes = 0, total = 0, need = p->code.weights_nbytes + work_nbytes(&p->code);
     p->code.rehearsal = false;
-    st = cuda_match_plan(&p->code, err);
+    p->code.share = &p->device->share;
+    sl_status st = cuda_match_plan(&p->code, err);
     if (st == SL_OK)
         st = cuda_say(err, upload_constants(&p->code), "copy the weights to GPU %d", p->device->index);
     if (st == SL_OK)
         st = cuda_say(err, upload_marks(&p->code), "copy the weights to GPU %d", p->device->index);
+    if (st == SL_E_MEMORY && cudaMemGetInfo(&free_nbytes, &total) == cudaSuccess)
+        error_append(err, "; the program needs %zu bytes, %zu of %zu are free", need, free_nbytes, total);
+    return st;
+}
+
+static sl_status fill(struct program *p, sl_error *err) {
+    sl_status st = take_memory(p, err);
+    if (st != SL_OK)
+        return st;
+    st = fill_weights(p, err);
     if (st != SL_OK)
         return st;
     lay_out(p);
@@ -276,7 +267,7 @@ void cuda_unload(struct program *p) {
     }
     (void)cudaFreeHost(p->marks);
     (void)cudaFree(p->work);
-    (void)cudaFree(p->code.weights);
+    share_release(&p->device->share, &p->code.refs);
     cuda_code_clear(&p->code);
     pthread_mutex_destroy(&p->mutex);
     mem_free(p);

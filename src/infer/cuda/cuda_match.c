@@ -88,10 +88,10 @@ static bool host_make_last(void *self, uint32_t value) {
 
 static const void *host_table(void *self, const void *table, size_t nbytes) {
     struct cuda_code *code = self;
-    char *at = code->weights ? code->weights + code->weights_nbytes : (char *)CUDA_ALIGN;
-    code->weights_nbytes += align(nbytes);
-    if (code->weights && code->failed == cudaSuccess && nbytes)
-        code->failed = cudaMemcpy(at, table, nbytes, cudaMemcpyHostToDevice);
+    char *at = (char *)CUDA_ALIGN;
+    code->weights_nbytes += align(nbytes ? nbytes : 1);
+    if (!code->rehearsal && code->failed == cudaSuccess)
+        code->failed = share_put(code->share, &code->refs, table, nbytes, SHARE_AS_IT_IS, &at);
     return at;
 }
 
@@ -150,14 +150,13 @@ static bool overlap_turns(const struct cuda_code *code, const struct plan_step *
 }
 
 static void begin(struct cuda_code *code) {
-    size_t tables_from = 0;
     for (uint32_t i = 0; i < code->plan->value_count; i++) {
         code->values[i].last = false;
         code->values[i].wanted = false;
     }
     arena_clear(&code->memory);
     arena_init(&code->memory);
-    code->weights_nbytes = tables_from;
+    code->weights_nbytes = 0;
     code->scratch_nbytes = 0;
     code->steps = arena_alloc(&code->memory, code->plan->step_count + 1, sizeof *code->steps);
 }
@@ -212,8 +211,7 @@ static void want_constant(void *self, uint32_t value) {
     if (v->region != REGION_CONST || v->wanted)
         return;
     v->wanted = true;
-    v->offset = code->weights_nbytes;
-    code->weights_nbytes += align(v->floats_narrowed ? p->nbytes / 2 : p->nbytes);
+    code->weights_nbytes += align(v->floats_narrowed ? p->nbytes / 2 : p->nbytes ? p->nbytes : 1);
 }
 
 sl_status cuda_match_plan(struct cuda_code *code, sl_error *err) {
@@ -240,7 +238,6 @@ sl_status cuda_match_plan(struct cuda_code *code, sl_error *err) {
         bound_values(code->steps[i].chain, want_constant, code);
         bound_values(code->steps[i].other, want_constant, code);
     }
-    code->marks_offset = code->weights_nbytes;
     code->weights_nbytes += align((plan->step_count + 1) * sizeof(uint32_t));
     arena_clear(&code->room);
     arena_init(&code->room);

@@ -4,12 +4,13 @@
  *   cuda_match.c    a plan's steps as launches: types, layouts, what is refused
  *   cuda_choose.c   who runs a step that cuDNN has, too
  *   cuda_load.c     what it takes, and taking it: weights up, slots, streams, graphs
+ *   cuda_share.c    weights, which programs of one GPU have in common
  *   cuda_batch.c    batches in flight
  *   cuda_say.c      what the runtime's errors mean, in words
  *
- * The device's memory is three kinds of blocks, each one cudaMalloc: the weights (constants that launches
- * read, and their tables), the work of a batch (arena, scratch; one, since batches compute one after the
- * other), and for each batch in flight its input and output. */
+ * The device's memory is three kinds of blocks: the weights (constants that launches read, and their tables;
+ * in chunks that programs share), the work of a batch (arena, scratch; one, since batches compute one after
+ * the other), and for each batch in flight its input and output. */
 #ifndef INFER_CUDA_PROGRAM_H
 #define INFER_CUDA_PROGRAM_H
 
@@ -25,7 +26,21 @@
 #define CUDA_REHEARSED 80 /* what is matched for where there is no GPU */
 #define CUDA_OLDEST 75    /* compute capability, times ten */
 
+/* Weights on one GPU; load and unload come from one thread. */
+struct cuda_share {
+    struct cuda_chunk *chunks;
+};
+enum share_form { SHARE_AS_IT_IS, SHARE_F16, SHARE_BF16 }; /* the latter: f32 narrowed on the way */
+
+/* What a program has of it. */
+struct cuda_refs {
+    struct cuda_chunk **chunks, *open; /* `open`: the one that is being filled */
+    size_t count, cap;
+    size_t expected_nbytes; /* that may still come */
+};
+
 struct device {
+    struct cuda_share share;
     struct device_options options;
     int index, driver, runtime;
     unsigned arch; /* compute capability: 75 ... */
@@ -51,7 +66,8 @@ enum cuda_region {
 struct cuda_value {
     enum cuda_region region;
     enum k_type type;
-    size_t offset;        /* in its region; of a constant: in the weights */
+    size_t offset;        /* in its region */
+    char *at;             /* of a constant that is wanted */
     bool last;            /* an image that lies channels-last */
     bool plain;           /* must lie row-major, because of where it is */
     bool never;           /* and because of who reads it */
@@ -72,11 +88,12 @@ struct cuda_code {
     struct arena room;   /* what matchers need while they match */
     struct cuda_value *values;
     struct cuda_step *steps;
-    enum k_type real;      /* of the program's floats */
-    bool rehearsal;        /* only to learn what it takes */
-    char *weights;         /* on the device; NULL in rehearsals */
-    size_t marks_offset;   /* in the weights: what marks are set to, 0, 1, 2, ... as uint32_t */
-    size_t weights_nbytes; /* of constants and tables, so far */
+    enum k_type real;         /* of the program's floats */
+    bool rehearsal;           /* only to learn what it takes */
+    struct cuda_share *share; /* not in rehearsals */
+    struct cuda_refs refs;
+    const uint32_t *marks; /* on the device: what marks are set to, 0, 1, 2, ... */
+    size_t weights_nbytes; /* of constants and tables, so far; programs may share them */
     size_t scratch_nbytes, region_nbytes[REGION_COUNT];
     cudaError_t failed; /* of an upload */
 };
@@ -128,6 +145,11 @@ void cuda_unload(struct program *program);
 
 /* cuda_choose.c. After a first batch has run: whose launches each step keeps. */
 sl_status cuda_choose(struct program *program, sl_error *err);
+
+/* cuda_share.c. Puts nbytes on the GPU, unless they are there, at a multiple of CUDA_ALIGN. */
+cudaError_t share_put(struct cuda_share *share, struct cuda_refs *refs, const void *data, size_t nbytes,
+                      enum share_form form, char **at);
+void share_release(struct cuda_share *share, struct cuda_refs *refs);
 
 /* cuda_batch.c */
 sl_status cuda_submit(struct program *program, struct device_batch *batch, sl_error *err);
