@@ -1,51 +1,63 @@
-/* cuda_api.h: the part of the CUDA runtime that the device calls. Where there is a toolkit this is its own
- * header; where there is none, the same names declared here, so that the device compiles and runs on the mock
- * runtime of the tests anywhere. Numbers and prototypes are the runtime's (CUDA 11.8 to 13), but for
- * cudaDeviceProp, of which only the name is used. */
+/* cuda_api.h: the part of the CUDA runtime that the device calls, declared here, so that the device compiles
+ * and runs on the mock runtime of the tests where there is no toolkit. Where there is one its own header
+ * comes first, and all of this is compared with it while compiling: prototypes by being declared twice,
+ * numbers by assertions. They are the same in CUDA 11.8 to 13. Of cudaDeviceProp only the name is used. */
 #ifndef INFER_CUDA_API_H
 #define INFER_CUDA_API_H
 
-#ifdef SL_CUDA_TOOLKIT
-#include <cuda_runtime_api.h>
-#else
 #include <stddef.h>
 
-typedef enum cudaError {
-    cudaSuccess = 0,
-    cudaErrorInvalidValue = 1,
-    cudaErrorMemoryAllocation = 2,
-    cudaErrorInitializationError = 3,
-    cudaErrorInsufficientDriver = 35,
-    cudaErrorDevicesUnavailable = 46,
-    cudaErrorNoDevice = 100,
-    cudaErrorInvalidDevice = 101,
-    cudaErrorNoKernelImageForDevice = 209,
-    cudaErrorInvalidResourceHandle = 400,
-    cudaErrorNotReady = 600,
-    cudaErrorIllegalAddress = 700,
-    cudaErrorLaunchFailure = 719,
-    cudaErrorSystemDriverMismatch = 803,
-    cudaErrorStreamCaptureUnsupported = 900,
-    cudaErrorStreamCaptureInvalidated = 901,
-    cudaErrorStreamCaptureUnjoined = 904,
-    cudaErrorUnknown = 999
-} cudaError_t;
+#define CUDA_ERRORS(X)                                                                                       \
+    X(cudaSuccess, 0)                                                                                        \
+    X(cudaErrorInvalidValue, 1)                                                                              \
+    X(cudaErrorMemoryAllocation, 2)                                                                          \
+    X(cudaErrorInitializationError, 3)                                                                       \
+    X(cudaErrorInsufficientDriver, 35)                                                                       \
+    X(cudaErrorDevicesUnavailable, 46)                                                                       \
+    X(cudaErrorNoDevice, 100)                                                                                \
+    X(cudaErrorInvalidDevice, 101)                                                                           \
+    X(cudaErrorNoKernelImageForDevice, 209)                                                                  \
+    X(cudaErrorInvalidResourceHandle, 400)                                                                   \
+    X(cudaErrorNotReady, 600)                                                                                \
+    X(cudaErrorIllegalAddress, 700)                                                                          \
+    X(cudaErrorLaunchFailure, 719)                                                                           \
+    X(cudaErrorSystemDriverMismatch, 803)                                                                    \
+    X(cudaErrorStreamCaptureUnsupported, 900)                                                                \
+    X(cudaErrorStreamCaptureInvalidated, 901)                                                                \
+    X(cudaErrorStreamCaptureUnjoined, 904)                                                                   \
+    X(cudaErrorUnknown, 999)
+#define CUDA_KINDS(X)                                                                                        \
+    X(cudaMemcpyHostToDevice, 1)                                                                             \
+    X(cudaMemcpyDeviceToHost, 2)                                                                             \
+    X(cudaMemcpyDeviceToDevice, 3)
+#define CUDA_ATTRIBUTES(X)                                                                                   \
+    X(cudaDevAttrMultiProcessorCount, 16)                                                                    \
+    X(cudaDevAttrComputeCapabilityMajor, 75)                                                                 \
+    X(cudaDevAttrComputeCapabilityMinor, 76)
+#define CUDA_MODES(X) X(cudaStreamCaptureModeThreadLocal, 1)
+#define CUDA_FLAGS(X)                                                                                        \
+    X(cudaHostAllocPortable, 1)                                                                              \
+    X(cudaStreamNonBlocking, 1)                                                                              \
+    X(cudaEventDefault, 0)                                                                                   \
+    X(cudaEventDisableTiming, 2)
 
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
-enum cudaDeviceAttr {
-    cudaDevAttrMultiProcessorCount = 16,
-    cudaDevAttrComputeCapabilityMajor = 75,
-    cudaDevAttrComputeCapabilityMinor = 76
-};
-enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
-enum {
-    cudaHostAllocDefault = 0,
-    cudaHostAllocPortable = 1,
-    cudaStreamNonBlocking = 1,
-    cudaEventDefault = 0,
-    cudaEventDisableTiming = 2
-};
+#ifdef SL_CUDA_TOOLKIT
+#include <cuda_runtime_api.h>
 
+#define CUDA_SAME(name, value) _Static_assert((int)(name) == (value), #name);
+CUDA_ERRORS(CUDA_SAME)
+CUDA_KINDS(CUDA_SAME)
+CUDA_ATTRIBUTES(CUDA_SAME)
+CUDA_MODES(CUDA_SAME)
+CUDA_FLAGS(CUDA_SAME)
+_Static_assert(sizeof((struct cudaDeviceProp *)0)->name == 256, "the name of a GPU");
+#else
+#define CUDA_IS(name, value) name = value,
+typedef enum cudaError { CUDA_ERRORS(CUDA_IS) } cudaError_t;
+enum cudaMemcpyKind { CUDA_KINDS(CUDA_IS) };
+enum cudaDeviceAttr { CUDA_ATTRIBUTES(CUDA_IS) };
+enum cudaStreamCaptureMode { CUDA_MODES(CUDA_IS) };
+enum { CUDA_FLAGS(CUDA_IS) };
 typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st *cudaEvent_t;
 typedef struct CUgraph_st *cudaGraph_t;
@@ -53,6 +65,7 @@ typedef struct CUgraphExec_st *cudaGraphExec_t;
 struct cudaDeviceProp {
     char name[256];
 };
+#endif
 
 cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaRuntimeGetVersion(int *version);
@@ -92,6 +105,5 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t gra
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
-#endif
 
 #endif
