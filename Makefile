@@ -224,7 +224,7 @@ $(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 .SECONDARY:
 
-test: all $(TESTS) $(FUZZERS) $(PLUGINS)
+test: all $(B)/sluice-mock $(B)/model-pair-mock $(TESTS) $(FUZZERS) $(PLUGINS)
 	@tests/run.sh $(VARIANT)
 
 bench: all $(BENCHES)

@@ -42,7 +42,8 @@ struct device_memory {
     size_t arena_nbytes;   /* all arenas and scratch */
     size_t library_nbytes; /* allowance for what libraries allocate */
     /* `own`: all of the above is memory of the device, not the host's, with slots_nbytes for the batches in
-     * flight there; so much of it is free now. The host's slots are pinned then. */
+     * flight there; so much of it is free now (total 0: it does not say). The host's slots are pinned then.
+     */
     bool own;
     size_t slots_nbytes;
     uint64_t free_nbytes, total_nbytes;

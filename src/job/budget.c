@@ -104,7 +104,7 @@ static void find_gpu_limit(struct job *job, const struct device_memory *first) {
     char total[32];
     for (unsigned i = 1; i < job->device_count; i++) {
         job->device_ops->memory(job->devices[i], job->plan, &other);
-        if (other.free_nbytes >= least.free_nbytes)
+        if (!other.total_nbytes || (least.total_nbytes && other.free_nbytes >= least.free_nbytes))
             continue;
         least = other;
         tightest = i;
@@ -116,6 +116,10 @@ static void find_gpu_limit(struct job *job, const struct device_memory *first) {
              job->device_count, total);
     if (job->device_count == 1)
         snprintf(b->gpu_limit_from, sizeof b->gpu_limit_from, "what it has free of %s", total);
+    if (!least.total_nbytes) { /* load asks again, and says what is wrong */
+        b->gpu_limit = UINT64_MAX;
+        snprintf(b->gpu_limit_from, sizeof b->gpu_limit_from, "what it has is unknown");
+    }
     if (!job->options->gpu_memory || job->options->gpu_memory >= b->gpu_limit)
         return;
     b->gpu_limit = job->options->gpu_memory;

@@ -95,6 +95,12 @@ static sl_status too_large(const struct program *p, size_t need, size_t free_nby
     text_nbytes(frees, sizeof frees, free_nbytes);
     text_nbytes(totals, sizeof totals, total);
     text_nbytes(weights, sizeof weights, p->code.weights_nbytes);
+    if (need <= free_nbytes)
+        return error_set(
+            err, SL_E_MEMORY,
+            "GPU %d refused %s of memory, though %s of %s are free: they are in pieces, or another "
+            "process was faster; try again, or a smaller --batch-size",
+            p->device->index, needs, frees, totals);
     size_t rows = (size_t)p->code.plan->batch, fixed = p->code.weights_nbytes + ROUNDING_NBYTES;
     size_t row = (need - p->code.weights_nbytes) / (rows ? rows : 1) + 1,
            fits = free_nbytes > fixed ? (free_nbytes - fixed) / row : 0;

@@ -172,10 +172,11 @@ void mock_blame(const char *format, ...) {
 
 /* ---- a call ---- */
 
-cudaError_t mock_enter(const char *name) {
+/* `sticky`: the fault of the device that is meant. */
+static cudaError_t enter(const char *name, const int *sticky) {
     pthread_mutex_lock(&mock_mutex);
     bool meant = !*mock_now.fail_name || !strcmp(mock_now.fail_name, name);
-    cudaError_t error = (cudaError_t)mock_sticky[mock_current];
+    cudaError_t error = (cudaError_t)*sticky;
     if (meant && ++calls == mock_now.fail_call && error == cudaSuccess)
         error = (cudaError_t)mock_now.fail_error;
     if (error == cudaSuccess && (!mock_now.driver || mock_now.driver < mock_now.runtime))
@@ -187,6 +188,10 @@ cudaError_t mock_enter(const char *name) {
         pthread_mutex_unlock(&mock_mutex);
     }
     return error;
+}
+
+cudaError_t mock_enter(const char *name) {
+    return enter(name, &mock_sticky[mock_current]);
 }
 
 cudaError_t mock_leave(cudaError_t error) {
@@ -228,11 +233,15 @@ static const struct {
      "CUDA driver version is insufficient for CUDA runtime version"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable",
+     "CUDA-capable device(s) is/are busy or unavailable"},
     {cudaErrorNoKernelImageForDevice, "cudaErrorNoKernelImageForDevice",
      "no kernel image is available for execution on the device"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
+    {cudaErrorSystemDriverMismatch, "cudaErrorSystemDriverMismatch",
+     "system has unsupported display driver / cuda driver combination"},
     {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
      "operation not permitted when stream is capturing"},
 };
@@ -296,11 +305,11 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
 }
 
 cudaError_t cudaSetDevice(int device) {
-    cudaError_t error = mock_enter("cudaSetDevice");
+    bool there = device >= 0 && device < mock_now.devices;
+    cudaError_t error = enter("cudaSetDevice", &mock_sticky[there ? device : mock_current]);
+    if (there) /* also one that is lost */
+        mock_current = device;
     if (error != cudaSuccess)
         return error;
-    if (device < 0 || device >= mock_now.devices)
-        return mock_leave(cudaErrorInvalidDevice);
-    mock_current = device;
-    return mock_leave((cudaError_t)mock_sticky[device]);
+    return mock_leave(there ? cudaSuccess : cudaErrorInvalidDevice);
 }
