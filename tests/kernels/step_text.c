@@ -8,7 +8,7 @@
 #include "ops/rules.h"
 #include "step_rig.h"
 
-enum { MOST_IN = 10, MOST_OUT = 4, MOST_ATTRS = 16, MOST_LIST = 24 };
+enum { MOST_IN = 17, MOST_OUT = 4, MOST_ATTRS = 16, MOST_LIST = 24 };
 
 struct text_step {
     struct attr attrs[MOST_ATTRS];

@@ -43,6 +43,37 @@ START_TEST(rows_do_not_know_each_other) {
 }
 END_TEST
 
+/* Rows from before, asked for again or not, side by side or head by head. */
+START_TEST(past) {
+    step_text("Attention", "#out=3", "f:2,2,5,32 f:2,2,5,32 f:2,2,5,24 - f:2,2,9,32 f:2,2,9,24");
+    step_text("Attention", "is_causal=1 #out=3",
+              "f:2,4,3,16 f:2,2,3,16 f:2,2,3,16 - f:2,2,64,16 f:2,2,64,16");
+    step_text("Attention", "q_num_heads=2 kv_num_heads=2 is_causal=1",
+              "f:2,5,64 f:2,5,64 f:2,5,66 b:5,8 f:2,2,3,32 f:2,2,3,33");
+    step_text("Attention", "q_num_heads=2 kv_num_heads=2 #out=3", "f:2,5,64 f:2,7,64 f:2,7,64");
+    step_text_refused("Attention", "#out=4", "f:1,1,2,8 f:1,1,2,8 f:1,1,2,8", "scores");
+}
+END_TEST
+
+/* Lengths of the batch's own, turned by position, packed or apart, with a bias, a sink, norms. */
+START_TEST(groups) {
+    static const char *const op = "com.microsoft:GroupQueryAttention";
+    step_text(op, "num_heads=4 kv_num_heads=2", "f:2,5,64 f:2,5,32 f:2,5,32 - - i32{4,2} i32{5}");
+    step_text(op, "num_heads=4 kv_num_heads=2 #out=3",
+              "f:2,5,128 - - f:2,2,9,16 f:2,2,9,16 i32{13,6} i32{14}");
+    step_text(op, "num_heads=4 kv_num_heads=2 do_rotary=1 #out=3",
+              "f:2,1,64 f:2,1,32 f:2,1,32 f:2,2,70,16 f:2,2,70,16 i32{69,33} i32{70} cf:80,8 cf:80,8");
+    step_text(op,
+              "num_heads=2 kv_num_heads=2 do_rotary=1 rotary_interleaved=1 softcap=3.0f scale=0.5f #out=3",
+              "f:2,7,32 f:2,7,32 f:2,7,32 - - i32{6,3} i32{7} cf:9,4 cf:9,4 i64:2,7%9");
+    step_text(op, "num_heads=2 kv_num_heads=1 local_window_size=3 smooth_softmax=1",
+              "f:2,9,32 f:2,9,16 f:2,9,16 - - i32{8,4} i32{9}");
+    step_text(op, "num_heads=2 kv_num_heads=1 causal=0 q_norm_epsilon=0.5f #out=3",
+              "f:2,4,32 f:2,4,16 f:2,4,16 f:2,1,3,16 f:2,1,3,16 i32{6,5} i32{7} - - - f:1,2,4,8 cf:2 - - "
+              "cf:16 cf:16");
+}
+END_TEST
+
 START_TEST(no_bank_conflicts) {
     static const char *const inputs[] = {"f:1,1,64,32 f:1,1,64,32 f:1,1,64,32",
                                          "f:1,1,64,64 f:1,1,64,64 f:1,1,64,64",
@@ -75,6 +106,8 @@ int main(void) {
     tcase_add_test(t, heads_side_by_side);
     tcase_add_test(t, masks);
     tcase_add_test(t, rows_do_not_know_each_other);
+    tcase_add_test(t, past);
+    tcase_add_test(t, groups);
     tcase_add_test(t, no_bank_conflicts);
     tcase_add_test(t, shared_memory_of_sm_75);
     suite_add_tcase(suite, t);

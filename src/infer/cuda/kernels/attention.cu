@@ -171,7 +171,7 @@ void attention(const struct k_attention a) {
     sl_cp_commit();
     uint32_t fq[SIZE / 16][4];
     float scores[KEYS / 8][4], out[SIZE / 8][4];
-    k_running running[2] = {{-INFINITY, 0}, {-INFINITY, 0}};
+    k_running running[2] = {k_running_of<T>(a, head), k_running_of<T>(a, head)};
 #pragma unroll
     for (int j = 0; j < SIZE / 8; j++)
 #pragma unroll

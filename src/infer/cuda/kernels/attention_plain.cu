@@ -51,8 +51,7 @@ void attention(const struct k_attention a) {
     float out[EACH][COLUMNS];
 #pragma unroll
     for (int r = 0; r < EACH; r++) {
-        running[r].largest = -INFINITY;
-        running[r].sum = 0;
+        running[r] = k_running_of<T>(a, head);
 #pragma unroll
         for (int c = 0; c < COLUMNS; c++)
             out[r][c] = 0;

@@ -58,7 +58,7 @@ template <typename T> SL_KERNEL void heads(const k_heads h) {
         return; /* the whole warp */
     const int32_t lane = (int32_t)sl_lane(), j = (int32_t)(line % h.rows),
                   head = (int32_t)(line / h.rows % h.heads), batch = (int32_t)(line / h.rows / h.heads),
-                  past = past_of(h, batch), i = j - past;
+                  past = past_of(h, batch), i = h.only_new ? j : j - past;
     T *y = (T *)h.y + batch * h.at_y.batch + head * h.at_y.head + j * h.at_y.row;
     if (i < 0 || i >= h.fresh) {
         const T *p = (const T *)h.past + batch * h.at_past.batch + head * h.at_past.head + j * h.at_past.row;

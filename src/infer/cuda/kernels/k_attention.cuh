@@ -14,11 +14,16 @@ struct k_sight {
 };
 
 SL_DEVICE k_sight k_sight_of(const struct k_attention &a, int32_t batch, int32_t head) {
-    k_sight s = {batch, head, 0, a.keys};
+    k_sight s = {batch, head, a.shift, a.keys};
     if (a.count) {
         const int64_t n = a.count[batch];
         s.count = n < 0 ? 0 : n < a.keys ? (int32_t)n : a.keys;
         s.shift = (int32_t)n - a.queries;
+    }
+    if (a.lengths) {
+        const int32_t n = a.lengths[batch] + 1;
+        s.count = sl_min(sl_max(n, 0), a.keys);
+        s.shift = *a.total == a.queries ? 0 : sl_min(sl_max(n - a.queries, 0), a.past);
     }
     return s;
 }
@@ -70,5 +75,14 @@ struct k_running {
         return sum == 0 ? 0 : 1 / sum;
     }
 };
+
+/* Before the first tile. */
+template <typename T> SL_DEVICE k_running k_running_of(const struct k_attention &a, int32_t head) {
+    k_running r = {-INFINITY, 0};
+    if (a.sink || a.zero_sink)
+        r.largest = a.sink ? sl_to_float(((const T *)a.sink)[head]) : 0;
+    r.sum = r.largest == -INFINITY ? 0 : 1;
+    return r;
+}
 
 #endif

@@ -14,6 +14,8 @@ extern "C" {
  *   past <= j < past + fresh    row j - past of x, normalised and turned where those are asked for
  *   beyond                      zeros
  *
+ * or, where `only_new`, row j of x.
+ *
  * past is `past_rows` for all; with `lengths` that of the batch, clamp(lengths[b] + 1 - fresh, 0, past_rows),
  * or 0 where total[0] is fresh.
  *
@@ -30,7 +32,7 @@ struct k_heads {
     enum k_type type; /* K_F32, K_F16, K_BF16 */
     struct k_rows_at at_x, at_past, at_y;
     int32_t batches, heads, rows, fresh, past_rows, size, pairs, cache_rows;
-    bool one_position, cache_is_own, interleaved;
+    bool only_new, one_position, cache_is_own, interleaved;
     float epsilon;
 };
 int k_heads_launch(const struct k_heads *args, k_stream stream);
