@@ -1,14 +1,10 @@
 /* columns.c: values out of a CSV row or a JSON object, by name or by index: one row of floats, or of texts
  * where the model wants text. */
-#include <stdio.h>
 #include <string.h>
 
-#include "sluice/transform.h"
+#include "transforms/csv_column.h"
 
 extern const sl_transform transform_columns;
-
-#define MAX_COLUMNS 65536u
-#define SHOWN 8 /* names listed when one is not found */
 
 struct columns {
     bool all;
@@ -27,55 +23,6 @@ static void columns_close(const sl_host *host, void *state) {
     host->free(columns->indexes);
     host->free((void *)(uintptr_t)columns->names);
     host->free(columns);
-}
-
-/* A few of the header's names, for the message about one that is not there. */
-static void list_names(const sl_spec *in, char text[200]) {
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < in->column_count && i < SHOWN && used < 200; i++) {
-        int nbytes = snprintf(text + used, 200 - used, "%s'%.30s'", i ? ", " : "", in->columns[i]);
-        used += nbytes > 0 ? (size_t)nbytes : 0;
-    }
-}
-
-static sl_status find_name(const sl_host *host, const sl_spec *in, const char *name, uint32_t *index,
-                           sl_error *err) {
-    size_t hits = 0;
-    if (!in->columns)
-        return host->fail(err, SL_E_MODEL,
-                          "cannot use transform 'columns': column '%s' is asked for by name, the csv has no "
-                          "header",
-                          name);
-    for (size_t i = 0; i < in->column_count; i++) {
-        if (strcmp(in->columns[i], name) == 0) {
-            *index = (uint32_t)i;
-            hits++;
-        }
-    }
-    if (hits == 1)
-        return SL_OK;
-    if (hits > 1)
-        return host->fail(err, SL_E_MODEL, "cannot use transform 'columns': the header has '%s' %zu times",
-                          name, hits);
-    char names[200];
-    list_names(in, names);
-    return host->fail(err, SL_E_MODEL,
-                      "cannot use transform 'columns': the header has no '%s', its %zu columns begin with %s",
-                      name, in->column_count, names);
-}
-
-static sl_status take_index(const sl_host *host, const sl_spec *in, int64_t number, uint32_t *index,
-                            sl_error *err) {
-    if (number < 0 || number >= (int64_t)MAX_COLUMNS)
-        return host->fail(err, SL_E_MODEL, "cannot use transform 'columns': %lld is no column index",
-                          (long long)number);
-    if (in->columns && (uint64_t)number >= in->column_count)
-        return host->fail(err, SL_E_MODEL,
-                          "cannot use transform 'columns': there is no column %lld, the header has %zu",
-                          (long long)number, in->column_count);
-    *index = (uint32_t)number;
-    return SL_OK;
 }
 
 static sl_status open_list(const sl_host *host, const sl_params *params, const sl_spec *in, const char *key,
@@ -97,10 +44,8 @@ static sl_status open_list(const sl_host *host, const sl_params *params, const s
                               (long long)number);
         if (columns->json)
             names[i] = text;
-        else if (text)
-            status = find_name(host, in, text, &columns->indexes[i], err);
         else
-            status = take_index(host, in, number, &columns->indexes[i], err);
+            status = csv_column_find(host, "columns", in, text, number, &columns->indexes[i], err);
         if (status != SL_OK)
             return status;
     }
@@ -145,7 +90,7 @@ static sl_status columns_open(const sl_host *host, const sl_params *params, cons
         status = host->param_int(params, "of", &of, err);
     if (status == SL_OK && of > 0 && !columns->expected)
         columns->expected = (size_t)of;
-    if (status == SL_OK && columns->count > MAX_COLUMNS)
+    if (status == SL_OK && columns->count > CSV_COLUMN_MOST)
         status = host->fail(err, SL_E_MODEL, "cannot use transform 'columns': more than 65536 columns");
     else if (status == SL_OK)
         status = columns->count ? open_list(host, params, in, key, columns, err)

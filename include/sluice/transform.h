@@ -161,6 +161,11 @@ typedef struct sl_host {
                             sl_error *err);
     /* Per record: that input's row. */
     const void *(*input_row)(sl_ctx *ctx, size_t index);
+
+    /* Plan time only. Element i of a list as parameters of their own: an object, or a single value under the
+     * empty key. They live as long as the chain. */
+    sl_status (*param_child)(const sl_params *params, const char *key, size_t i, const sl_params **child,
+                             sl_error *err);
 } sl_host;
 
 /* One parameter, for `sluice transforms NAME`. */

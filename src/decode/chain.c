@@ -51,7 +51,8 @@ static bool takes_source(const sl_transform *transform, sl_kind kind) {
     switch (kind) {
     case SL_KIND_CSV:
     case SL_KIND_JSON:
-        return is_name(transform, "columns") || is_name(transform, "field") || is_tokenizer(transform->name);
+        return is_name(transform, "columns") || is_name(transform, "field") ||
+               is_name(transform, "features") || is_tokenizer(transform->name);
     case SL_KIND_BYTES:
     case SL_KIND_FIELDS:
     case SL_KIND_ARRAYS:

@@ -255,6 +255,7 @@ const sl_host chain_host = {
     .param_numbers = params_numbers,
     .param_count = params_count,
     .param_item = params_item,
+    .param_child = params_child,
     .param_only = params_only,
     .read_lines = host_read_lines,
     .max_pixels = host_max_pixels,

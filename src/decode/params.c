@@ -124,6 +124,22 @@ sl_status params_item(const sl_params *params, const char *key, size_t i, const 
     return SL_OK;
 }
 
+sl_status params_child(const sl_params *params, const char *key, size_t i, const sl_params **child,
+                       sl_error *err) {
+    const json_t *found = find(params, key);
+    const json_t *item = json_is_array(found) ? json_array_get(found, i) : NULL;
+    if (!item)
+        return error_set(err, SL_E_MODEL, "cannot use transform '%s': '%s' has no element %zu",
+                         text_quote(params->name), text_quote(key), i);
+    sl_params *own = arena_alloc(&params->chain->memory, 1, sizeof *own);
+    if (!own)
+        return error_set(err, SL_E_MEMORY, "cannot keep the parameters of transform '%s': out of memory",
+                         text_quote(params->name));
+    *own = (sl_params){.chain = params->chain, .name = params->name, .value = item};
+    *child = own;
+    return SL_OK;
+}
+
 static bool listed(const char *key, const char *const *keys) {
     for (; *keys; keys++)
         if (strcmp(key, *keys) == 0)

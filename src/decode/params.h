@@ -23,6 +23,8 @@ sl_status params_numbers(const sl_params *params, const char *key, const double 
 size_t params_count(const sl_params *params, const char *key);
 sl_status params_item(const sl_params *params, const char *key, size_t i, const char **text, int64_t *number,
                       sl_error *err);
+sl_status params_child(const sl_params *params, const char *key, size_t i, const sl_params **child,
+                       sl_error *err);
 sl_status params_only(const sl_params *params, const char *const *keys, sl_error *err);
 
 #endif
