@@ -166,6 +166,10 @@ typedef struct sl_host {
      * empty key. They live as long as the chain. */
     sl_status (*param_child)(const sl_params *params, const char *key, size_t i, const sl_params **child,
                              sl_error *err);
+    /* As image_decode; but a JPEG comes out at 1/2, 1/4 or 1/8 of its size, the least at which its shorter
+     * side still has `least` pixels. */
+    sl_status (*image_decode_scaled)(sl_ctx *ctx, sl_slice encoded, sl_pixels pixels, uint32_t least,
+                                     size_t room, sl_value *out);
 } sl_host;
 
 /* One parameter, for `sluice transforms NAME`. */

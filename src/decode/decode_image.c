@@ -78,11 +78,17 @@ static sl_status reject_format(sl_ctx *ctx, sl_slice encoded) {
 }
 
 sl_status image_read(sl_ctx *ctx, sl_slice encoded, sl_pixels format, size_t room, sl_value *out) {
+    return image_read_scaled(ctx, encoded, format, 0, room, out);
+}
+
+sl_status image_read_scaled(sl_ctx *ctx, sl_slice encoded, sl_pixels format, uint32_t least, size_t room,
+                            sl_value *out) {
     struct image_decoder *decoder = &ctx->worker->image;
     struct image_job job = {.data = (const uint8_t *)encoded.data,
                             .nbytes = encoded.nbytes,
                             .format = format,
                             .room = room,
+                            .least = least,
                             .out = out->tensor.data};
     sl_status status;
     if (encoded.nbytes >= 3 && memcmp(encoded.data, "\xff\xd8\xff", 3) == 0)

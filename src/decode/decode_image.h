@@ -40,6 +40,7 @@ struct image_job {
     size_t room;      /* bytes at out */
     uint8_t *out;     /* u8 [height, width, format] */
     uint32_t width, height;
+    uint32_t least; /* of the shorter side, where a scaled JPEG will do; 0: the whole picture */
 };
 
 sl_status image_decoder_open(struct image_decoder *decoder, uint64_t max_pixels, sl_error *err);
@@ -47,6 +48,10 @@ void image_decoder_close(struct image_decoder *decoder);
 
 /* The host's image_decode: SL_OK, or the record is rejected. */
 sl_status image_read(sl_ctx *ctx, sl_slice encoded, sl_pixels format, size_t room, sl_value *out);
+
+/* The host's image_decode_scaled. */
+sl_status image_read_scaled(sl_ctx *ctx, sl_slice encoded, sl_pixels format, uint32_t least, size_t room,
+                            sl_value *out);
 
 /* The caps on a picture, checked from its header before any pixel has memory. */
 sl_status image_check_size(sl_ctx *ctx, const char *format, const struct image_job *job, uint64_t width,

@@ -64,6 +64,21 @@ static sl_status reject_jpeg(sl_ctx *ctx, struct image_decoder *decoder, const s
 
 /* --- decoding --- */
 
+/* The smallest of 1, 1/2, 1/4 and 1/8 whose shorter side has enough pixels. The inverse DCT of fewer
+ * coefficients gives such a picture at once: what is above the new size's Nyquist frequency is never
+ * computed. */
+static void scale_down(const struct image_job *job, int *width, int *height) {
+    for (int by = 8; job->least && by > 1; by /= 2) {
+        int w = TJSCALED(*width, ((tjscalingfactor){1, by})),
+            h = TJSCALED(*height, ((tjscalingfactor){1, by}));
+        if ((uint32_t)(w < h ? w : h) >= job->least) {
+            *width = w;
+            *height = h;
+            return;
+        }
+    }
+}
+
 static bool fresh_handle(struct image_decoder *decoder) {
     if (!decoder->jpeg)
         decoder->jpeg = tjInitDecompress();
@@ -104,6 +119,7 @@ sl_status jpeg_decode(sl_ctx *ctx, struct image_decoder *decoder, struct image_j
     sl_status status = image_check_size(ctx, "JPEG", job, (uint64_t)width, (uint64_t)height);
     if (status != SL_OK)
         return status;
+    scale_down(job, &width, &height);
     job->width = (uint32_t)width;
     job->height = (uint32_t)height;
 

@@ -279,4 +279,5 @@ const sl_host chain_host = {
     .target = host_target,
     .input_find = host_input_find,
     .input_row = host_input_row,
+    .image_decode_scaled = image_read_scaled,
 };

@@ -1,6 +1,7 @@
 /* jpeg_rate.c FILE...: JPEG files through TurboJPEG alone (RGB, its defaults; a handle for all, a buffer for
- * all) and through the chain of a classifier (decode, resize the shorter side to 256, crop 224), one after
- * another in each round, on one core. Prints JSON: medians in pictures a second of CPU time. */
+ * all) and through the chains of classifiers (decode and resize to 224; resize the shorter side to 256 and
+ * crop 224; a scaled decode and resize to 224), one after another in each round, on one core. Prints JSON:
+ * how far the scaled pixels are from the others, then medians in pictures a second of CPU time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,10 +98,23 @@ int main(int argc, char **argv) {
                     decode_alone(handle, i, pixels);
             rates[w][r] = count / ((double)(clock_thread_ns() - begun) / 1e9);
         }
-    printf("{");
+    static unsigned char whole[SIDE * SIDE * 3];
+    double sum = 0;
+    int most = 0;
+    for (int i = 0; i < count; i++) {
+        run_chain(1, i, whole);
+        run_chain(3, i, row);
+        for (size_t k = 0; k < sizeof row; k++) {
+            int d = abs(row[k] - whole[k]);
+            sum += d;
+            most = d > most ? d : most;
+        }
+    }
+    printf("{\"scaled_mean_levels\": %.3f, \"scaled_most_levels\": %d", sum / (double)sizeof row / count,
+           most);
     for (int w = 0; w < WAYS; w++) {
         qsort(rates[w], ROUNDS, sizeof **rates, by_value);
-        printf("%s\"%s\": %.1f", w ? ", " : "", ways[w], rates[w][ROUNDS / 2]);
+        printf(", \"%s\": %.1f", ways[w], rates[w][ROUNDS / 2]);
     }
     printf("}\n");
     return 0;

@@ -1,5 +1,7 @@
 /* test_decode_image.c: JPEG and PNG against the pixels Pillow makes of them (tests/golden/images/images.txt),
  * and that a bad file never harms the next good one. */
+#include <turbojpeg.h>
+
 #include "tests/unit/chain_rig.h"
 
 static sl_spec file_spec(void) {
@@ -225,6 +227,74 @@ START_TEST(samples) {
 }
 END_TEST
 
+/* A smooth picture as a JPEG. */
+static unsigned char *make_jpeg(int width, int height, unsigned long *nbytes) {
+    unsigned char *pixels = malloc((size_t)width * (size_t)height * 3), *p = pixels, *jpeg = NULL;
+    tjhandle handle = tjInitCompress();
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++, p += 3) {
+            p[0] = (unsigned char)(255 * x / width);
+            p[1] = (unsigned char)(255 * y / height);
+            p[2] = (unsigned char)(128 + 100 * ((x / 64 + y / 64) % 2));
+        }
+    *nbytes = 0;
+    ck_assert_int_eq(
+        tjCompress2(handle, pixels, width, 0, height, TJPF_RGB, &jpeg, nbytes, TJSAMP_420, 90, 0), 0);
+    tjDestroy(handle);
+    free(pixels);
+    return jpeg;
+}
+
+static sl_status decode_bytes(const char *steps, struct rig *out, const void *data, size_t nbytes) {
+    struct rig rig;
+    RIG_OK(rig_open(&rig, steps, file_spec(), NULL));
+    sl_value in = {.kind = SL_KIND_BYTES, .bytes = {data, nbytes}};
+    sl_status st = rig_apply(&rig, &in);
+    *out = rig;
+    return st;
+}
+
+/* The scale is the least at which the shorter side keeps twice the target; the pixels are near the mean of
+ * those that they stand for. */
+START_TEST(scaled) {
+    static const struct {
+        int width, height, target, by;
+    } cases[] = {{1000, 600, 0, 1},   {1000, 600, 301, 1}, {1000, 600, 300, 1}, {1000, 600, 150, 2},
+                 {600, 1001, 151, 1}, {1000, 600, 75, 4},  {1000, 600, 37, 8},  {1000, 600, 1, 8},
+                 {17, 1000, 1, 8},    {8, 1000, 1, 4},     {1001, 603, 75, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int w = cases[i].width, h = cases[i].height, by = cases[i].by;
+        char steps[80];
+        unsigned long nbytes;
+        struct rig whole, small;
+        unsigned char *jpeg = make_jpeg(w, h, &nbytes);
+        snprintf(steps, sizeof steps, "[{\"image.decode\": {\"scale_to\": %d}}]", cases[i].target);
+        ck_assert_int_eq(decode_bytes("[\"image.decode\"]", &whole, jpeg, nbytes), SL_OK);
+        ck_assert_int_eq(decode_bytes(steps, &small, jpeg, nbytes), SL_OK);
+        int to_h = (h + by - 1) / by, to_w = (w + by - 1) / by;
+        ck_assert_int_eq(small.out.tensor.dims[0], to_h);
+        ck_assert_int_eq(small.out.tensor.dims[1], to_w);
+        const uint8_t *from = whole.room, *to = small.room;
+        double off = 0;
+        for (int y = 0; y < h / by; y++)
+            for (int x = 0; x < w / by; x++) {
+                int sum = 0;
+                for (int k = 0; k < by * by; k++)
+                    sum += from[((size_t)(y * by + k / by) * (size_t)w + (size_t)(x * by + k % by)) * 3];
+                off += abs(to[((size_t)y * (size_t)to_w + (size_t)x) * 3] - sum / (by * by));
+            }
+        off /= (double)(h / by) * (w / by);
+        ck_assert_msg(off < (by == 1 ? 1e-9 : 3), "case %zu: %.2f levels off", i, off);
+        rig_close(&whole);
+        rig_close(&small);
+        tjFree(jpeg);
+    }
+    struct rig rig;
+    ck_assert_int_eq(rig_open(&rig, "[{\"image.decode\": {\"scale_to\": -1}}]", file_spec(), NULL),
+                     SL_E_MODEL);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("decode_image");
     TCase *tc = tcase_create("decode_image");
@@ -236,6 +306,7 @@ int main(void) {
     tcase_add_test(tc, words);
     tcase_add_test(tc, any_damage);
     tcase_add_test(tc, samples);
+    tcase_add_test(tc, scaled);
     suite_add_tcase(suite, tc);
     return harness_run(suite);
 }
