@@ -301,6 +301,9 @@ static bool take_affine(struct cuda_match *m, const struct plan_step *affine) {
 const struct bound_operator bound_convolve[] = {{"sluice", "Conv", match_conv, 0, true},
                                                 {"", "Conv", match_conv, 0, true},
                                                 {"", "ConvTranspose", convolve_match_transposed, 0, true},
+                                                {"", "DeformConv", convolve_match_deformed, 0, true},
+                                                {"", "ConvInteger", convolve_match_levels, 0, false},
+                                                {"", "QLinearConv", convolve_match_levels, 1, false},
                                                 {NULL, NULL, NULL, 0, false}};
 
 const struct bound_taker bound_takers[] = {{"sluice", "Conv", "sluice", "Affine", take_affine},

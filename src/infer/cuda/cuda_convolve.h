@@ -2,9 +2,12 @@
  *
  *   cuda_convolve.c             Conv and sluice.Conv
  *   cuda_convolve_image.c       how images lie, and how they come to lie channels-last
- *   cuda_convolve_transposed.c  ConvTranspose, DeformConv
+ *   cuda_convolve_transposed.c  ConvTranspose
+ *   cuda_convolve_deformed.c    DeformConv
+ *   cuda_convolve_levels.c      QLinearConv and ConvInteger
  *
- * All kernels want channels innermost. Where an image lies otherwise it goes through scratch. */
+ * All kernels but those over levels want channels innermost. Where an image lies otherwise it goes through
+ * scratch. */
 #ifndef INFER_CUDA_CONVOLVE_H
 #define INFER_CUDA_CONVOLVE_H
 
@@ -55,7 +58,9 @@ bool image_finish(struct cuda_match *m, const struct convolution *c, const struc
 bool image_point_in(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct image *image);
 bool image_point_out(struct cuda_match *m, struct cuda_bound *b, size_t at, const struct image *image);
 
-/* cuda_convolve_transposed.c */
+/* One of each in the files of their names; for levels `detail` is 1 for QLinearConv, 0 for ConvInteger. */
 bool convolve_match_transposed(struct cuda_match *m, int detail);
+bool convolve_match_deformed(struct cuda_match *m, int detail);
+bool convolve_match_levels(struct cuda_match *m, int detail);
 
 #endif

@@ -1,5 +1,5 @@
-/* k_conv.h: see conv.cu, stem.cu, depthwise.cu, conv_transposed.cu. Images of one to three dims are all
- * [d, h, w] with the missing ones 1 in front. */
+/* k_conv.h: see conv.cu, stem.cu, depthwise.cu, conv_transposed.cu, conv_levels.cu, conv_deformed.cu. Images
+ * of one to three dims are all [d, h, w] with the missing ones 1 in front. */
 #ifndef INFER_CUDA_K_CONV_H
 #define INFER_CUDA_K_CONV_H
 
@@ -72,6 +72,42 @@ struct k_gather_transposed {
     int32_t in[3], kernel[3], stride[3], dilation[3], pad[3];
 };
 int k_gather_transposed_launch(const struct k_gather_transposed *args, k_stream stream);
+
+/* QLinearConv (y_type: of levels) and ConvInteger (K_I32): x, w and y as ONNX has them. Zeros and scales are
+ * single numbers, those of w one for each filter where it says so; NULL: 0. */
+struct k_level_conv {
+    const void *x, *w, *x_zero, *w_zero, *y_zero, *x_scale, *w_scale, *y_scale;
+    const int32_t *bias; /* or NULL */
+    void *y;
+    enum k_type x_type, w_type, y_type, scale_type[3]; /* of x, w, y */
+    bool w_zeros, w_scales;
+    uint32_t total;                         /* elements of y */
+    struct k_divide positions[3], channels; /* of y */
+    struct k_divide filters;                /* of a group */
+    int32_t depth, groups;                  /* channels of a group */
+    int32_t in[3], kernel[3], stride[3], dilation[3], pad[3];
+};
+int k_level_conv_launch(const struct k_level_conv *args, k_stream stream);
+
+/* How an image lies: elements from one image, channel and position to the next. */
+struct k_map {
+    int32_t image, channel, position;
+};
+
+/* The first half of DeformConv: y [rows][groups][taps][padded] is what each output position reads: x
+ * [n, h, w, channels] at the tap's place moved by `offset` [n, offset_groups, taps, 2, positions], times
+ * `mask` [n, offset_groups, taps, positions] (NULL: 1). Two dims. */
+struct k_deformed {
+    const void *x, *offset, *mask;
+    void *y;
+    enum k_type type;
+    uint32_t total;                                                               /* elements of y */
+    struct k_divide padded, taps, groups, positions, out_w, kernel_w, per_offset; /* channels of an offset */
+    int32_t depth, channels;                                                      /* of a group; of x */
+    int32_t in[2], stride[2], dilation[2], pad[2];
+    struct k_map of_offset, of_mask;
+};
+int k_deformed_launch(const struct k_deformed *args, k_stream stream);
 
 #ifdef __cplusplus
 }
