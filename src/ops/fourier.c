@@ -1,22 +1,11 @@
 /* fourier.c: DFT and STFT. Any length: the transform is split by the smallest prime factor each time, so a
  * power of two costs n log n and a prime n squared. All in double, with a table of the unit circle made when
  * the model is loaded. */
+#include "ops/fourier.h"
+
 #include "ops/element.h"
 #include "ops/ops.h"
 #include "ops/rules.h"
-
-struct complex {
-    double re, im;
-};
-
-/* Lines of one transform: what to read, what to write. */
-struct fourier {
-    int axis;       /* DFT: the axis; STFT: 1 */
-    int64_t length; /* of the transform */
-    int64_t out;    /* values kept of it */
-    bool inverse, one_sided;
-    const struct complex *circle; /* [length]: exp(-2 pi i k / length), conjugated for the inverse */
-};
 
 static struct complex times(struct complex a, struct complex b) {
     return (struct complex){a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
@@ -68,7 +57,7 @@ static sl_status read_scalar(const struct op_call *call, size_t in, int64_t fall
     return st;
 }
 
-static sl_status read_dft(const struct op_call *call, struct fourier *f, sl_error *err) {
+sl_status fourier_read_dft(const struct op_call *call, struct fourier *f, sl_error *err) {
     const sl_tensor *x = call->in[0];
     bool old = call->opset < 20;
     int64_t axis = op_attr_int(call, "axis", 1);
@@ -108,7 +97,7 @@ static sl_status infer_dft(const struct op_call *call, sl_error *err) {
     if (st == SL_OK)
         st = rule_min_rank(call, 0, 2, err);
     if (st == SL_OK)
-        st = read_dft(call, &f, err);
+        st = fourier_read_dft(call, &f, err);
     if (st == SL_OK)
         st = check_signal(call, &f, err);
     if (st != SL_OK)
@@ -137,7 +126,7 @@ static sl_status prepare_circle(const struct fourier *f, struct arena *arena, st
 static sl_status prepare_dft(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
                              sl_error *err) {
     struct fourier f;
-    sl_status st = read_dft(call, &f, err);
+    sl_status st = fourier_read_dft(call, &f, err);
     return st == SL_OK ? prepare_circle(&f, arena, prepared, err) : st;
 }
 
@@ -164,7 +153,7 @@ static void run_dft(const struct op_call *call) {
     const sl_tensor *x = call->in[0];
     sl_tensor *y = call->out[0];
     struct fourier f;
-    if (read_dft(call, &f, NULL) != SL_OK)
+    if (fourier_read_dft(call, &f, NULL) != SL_OK)
         return;
     f.circle = call->state;
     struct complex *line = call->scratch, *result = line + f.length, *room = result + f.length;
@@ -203,13 +192,9 @@ static void run_dft(const struct op_call *call) {
 DFT(dft_17, 17, 19, 2, "axis inverse onesided")
 DFT(dft, 20, 0, 3, "inverse onesided")
 
-/* STFT: frames of a signal, each by the window, transformed. */
-struct frames {
-    struct fourier f;
-    int64_t step, count;
-};
+/* ---- STFT ---- */
 
-static sl_status read_frames(const struct op_call *call, struct frames *s, sl_error *err) {
+sl_status fourier_read_frames(const struct op_call *call, struct frames *s, sl_error *err) {
     const sl_tensor *x = call->in[0];
     bool window = op_has_in(call, 2);
     int64_t fallback = window && call->in[2]->rank == 1 ? call->in[2]->dims[0] : x->dims[1];
@@ -237,7 +222,7 @@ static sl_status infer_stft(const struct op_call *call, sl_error *err) {
     if (st == SL_OK && op_has_in(call, 2))
         st = rule_same_dtype(call, 0, 2, err);
     if (st == SL_OK)
-        st = read_frames(call, &s, err);
+        st = fourier_read_frames(call, &s, err);
     if (st == SL_OK && call->in[0]->rank == 3)
         st = check_signal(call, &s.f, err);
     if (st == SL_OK)
@@ -248,7 +233,7 @@ static sl_status infer_stft(const struct op_call *call, sl_error *err) {
 static sl_status prepare_stft(const struct op_call *call, struct arena *arena, struct op_prepared *prepared,
                               sl_error *err) {
     struct frames s;
-    sl_status st = read_frames(call, &s, err);
+    sl_status st = fourier_read_frames(call, &s, err);
     return st == SL_OK ? prepare_circle(&s.f, arena, prepared, err) : st;
 }
 
@@ -256,7 +241,7 @@ static void run_stft(const struct op_call *call) {
     const sl_tensor *x = call->in[0];
     sl_tensor *y = call->out[0];
     struct frames s;
-    if (read_frames(call, &s, NULL) != SL_OK)
+    if (fourier_read_frames(call, &s, NULL) != SL_OK)
         return;
     s.f.circle = call->state;
     struct complex *line = call->scratch, *result = line + s.f.length, *room = result + s.f.length;

@@ -53,4 +53,15 @@ static inline uint16_t bfloat_from_float(float x) {
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+/* The same, but what is finite stays finite: the lowest f32, which masks are made of, is no -infinity. */
+static inline uint16_t half_from_finite(float x) {
+    uint16_t h = half_from_float(x);
+    return (h & 0x7fffu) == 0x7c00u && (float_bits(x) & 0x7fffffffu) < 0x7f800000u ? (uint16_t)(h - 1) : h;
+}
+
+static inline uint16_t bfloat_from_finite(float x) {
+    uint16_t b = bfloat_from_float(x);
+    return (b & 0x7fffu) == 0x7f80u && (float_bits(x) & 0x7fffffffu) < 0x7f800000u ? (uint16_t)(b - 1) : b;
+}
+
 #endif

@@ -200,7 +200,7 @@ bool bound_scratch_at(struct cuda_match *m, struct cuda_bound *b, size_t at, siz
 /* ---- floats of the device ---- */
 
 static uint16_t half_of(enum k_type type, float x) {
-    return type == K_F16 ? half_from_float(x) : bfloat_from_float(x);
+    return type == K_F16 ? half_from_finite(x) : bfloat_from_finite(x);
 }
 
 bool bound_floats(struct cuda_match *m, struct cuda_bound *b, size_t at, const float *values, size_t count,
@@ -238,9 +238,10 @@ static const struct bound_operator *find_in(const struct bound_operator *family,
 
 static const struct bound_operator *find(const struct op *op) {
     static const struct bound_operator *const families[] = {
-        bound_rows,     bound_norms,     bound_reduce,    bound_move,          bound_gather,   bound_images,
-        bound_trees,    bound_recurrent, bound_levels,    bound_embed,         bound_features, bound_place,
-        bound_products, bound_convolve,  bound_attention, bound_products_int8, bound_einsum,   bound_heads};
+        bound_rows,          bound_norms,  bound_reduce,    bound_move,     bound_gather,
+        bound_images,        bound_trees,  bound_recurrent, bound_levels,   bound_embed,
+        bound_features,      bound_place,  bound_products,  bound_convolve, bound_attention,
+        bound_products_int8, bound_einsum, bound_heads,     bound_signals};
     const struct bound_operator *known = NULL;
     for (size_t f = 0; !known && f < sizeof families / sizeof *families; f++)
         known = find_in(families[f], op);
@@ -341,6 +342,10 @@ const struct plan_step *bound_taken(const struct cuda_match *m, size_t i) {
         if (s->out_count == 1 && s->out[0] == m->step->in[i])
             return taken_by(m->host, m->plan, s) == m->step ? s : NULL;
     return NULL;
+}
+
+bool bound_knows(const struct op *op) {
+    return find(op) != NULL;
 }
 
 bool bound_knows_last(const struct op *op) {

@@ -71,7 +71,7 @@ struct bound_operator {
 extern const struct bound_operator bound_rows[], bound_norms[], bound_reduce[], bound_move[], bound_gather[],
     bound_images[], bound_trees[], bound_recurrent[], bound_levels[], bound_embed[], bound_features[],
     bound_place[], bound_products[], bound_convolve[], bound_attention[], bound_products_int8[],
-    bound_cudnn[], bound_einsum[], bound_heads[];
+    bound_cudnn[], bound_einsum[], bound_heads[], bound_signals[];
 
 /* What does the work of the step before it along with its own, so that that one's result is never written:
  * sluice.Affine before a convolution of pixels. A step is taken over where its only result has one reader, of
@@ -92,6 +92,8 @@ const struct plan_step *bound_taken(const struct cuda_match *m, size_t i);
  * `why` says why not. */
 bool bound_step(const struct bound_host *host, const struct plan *plan, size_t index,
                 struct cuda_bound **chain, const char **kernel, char *why, size_t why_nbytes);
+/* Whether it has a matcher, and whether that knows of images that lie channels-last. */
+bool bound_knows(const struct op *op);
 bool bound_knows_last(const struct op *op);
 /* Launches them; `address` says where a value of the plan lies in `frame`, at a
  * multiple of 16 bytes. Returns 0 or the cudaError. */

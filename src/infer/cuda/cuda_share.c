@@ -62,7 +62,7 @@ static cudaError_t upload_narrowed(char *to, const float *from, size_t count, en
         size_t n = count - done < most ? count - done : most;
         for (size_t i = 0; i < n; i++)
             piece[i] =
-                form == SHARE_F16 ? half_from_float(from[done + i]) : bfloat_from_float(from[done + i]);
+                form == SHARE_F16 ? half_from_finite(from[done + i]) : bfloat_from_finite(from[done + i]);
         error = cudaMemcpy(to + 2 * done, piece, 2 * n, cudaMemcpyHostToDevice);
         done += n;
     }

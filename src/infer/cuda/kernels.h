@@ -12,6 +12,7 @@
 #include "infer/cuda/kernels/k_einsum.h"
 #include "infer/cuda/kernels/k_embed.h"
 #include "infer/cuda/kernels/k_features.h"
+#include "infer/cuda/kernels/k_fourier.h"
 #include "infer/cuda/kernels/k_gemm.h"
 #include "infer/cuda/kernels/k_heads.h"
 #include "infer/cuda/kernels/k_move.h"
