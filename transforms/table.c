@@ -1,6 +1,7 @@
 /* table.c: the transforms that come with the program. A new one is a file here and a line below. */
 #include "sluice/transform.h"
 
+extern const sl_transform transform_boxes_nms;
 extern const sl_transform transform_columns;
 extern const sl_transform transform_features;
 extern const sl_transform transform_field;
@@ -27,29 +28,17 @@ extern const sl_transform transform_text_tokenize;
 extern const sl_transform transform_text_wordpiece;
 
 const sl_transform *const sl_transforms[] = {
-    &transform_columns,
-    &transform_features,
-    &transform_field,
-    &transform_image_center_crop,
-    &transform_image_crop,
-    &transform_image_decode,
-    &transform_image_pad,
-    &transform_image_resize,
-    &transform_tensor_argmax,
-    &transform_tensor_decode,
-    &transform_tensor_mean_pool,
-    &transform_tensor_normalize,
-    &transform_tensor_normalize_l2,
-    &transform_tensor_part,
-    &transform_tensor_pool,
-    &transform_tensor_round,
-    &transform_tensor_sigmoid,
-    &transform_tensor_softmax,
-    &transform_tensor_threshold,
-    &transform_tensor_top_k,
-    &transform_text_bpe,
-    &transform_text_decode,
-    &transform_text_tokenize,
-    &transform_text_wordpiece,
-    NULL,
+    &transform_boxes_nms,         &transform_columns,
+    &transform_features,          &transform_field,
+    &transform_image_center_crop, &transform_image_crop,
+    &transform_image_decode,      &transform_image_pad,
+    &transform_image_resize,      &transform_tensor_argmax,
+    &transform_tensor_decode,     &transform_tensor_mean_pool,
+    &transform_tensor_normalize,  &transform_tensor_normalize_l2,
+    &transform_tensor_part,       &transform_tensor_pool,
+    &transform_tensor_round,      &transform_tensor_sigmoid,
+    &transform_tensor_softmax,    &transform_tensor_threshold,
+    &transform_tensor_top_k,      &transform_text_bpe,
+    &transform_text_decode,       &transform_text_tokenize,
+    &transform_text_wordpiece,    NULL,
 };

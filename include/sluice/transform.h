@@ -156,7 +156,7 @@ typedef struct sl_host {
                            sl_error *err);
     /* What the chain must end in; false when that is anything. Dims that are open are -1. */
     bool (*target)(const sl_params *params, sl_spec *target);
-    /* In a result's chain: an input of the model by name, as its rows reach the model. */
+    /* In a result's chain: an input or output of the model by name, as its rows reach or leave the model. */
     sl_status (*input_find)(const sl_params *params, const char *name, sl_spec *spec, size_t *index,
                             sl_error *err);
     /* Per record: that input's row. */

@@ -169,7 +169,7 @@ static sl_status host_input_find(const sl_params *params, const char *name, sl_s
             *index = i;
             return SL_OK;
         }
-    return error_set(err, SL_E_MODEL, "cannot use transform '%s': the model has no input '%s'",
+    return error_set(err, SL_E_MODEL, "cannot use transform '%s': the model has no input or output '%s'",
                      text_quote(params->name), text_quote(name));
 }
 

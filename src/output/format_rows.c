@@ -31,7 +31,7 @@ sl_status format_worker_open(struct format_worker **out, const struct formatter 
     w->formatter = f;
     w->values_nbytes = formatter_values_nbytes(f);
     w->values = mem_map(w->values_nbytes);
-    w->rows = mem_alloc(f->plan->input_count + 1, sizeof *w->rows);
+    w->rows = mem_alloc(f->plan->input_count + f->plan->output_count + 1, sizeof *w->rows);
     if (f->joins) {
         w->join_room = mem_map(2 * f->row_nbytes);
         w->joining = (struct joining){.how = &f->join, .json = f->ops != &format_csv};
@@ -74,6 +74,10 @@ static bool run_chains(struct format_worker *w, const struct slot *slot, uint32_
     for (size_t i = 0; i < f->plan->input_count; i++)
         w->rows[i] = (const char *)slot->input + f->plan->values[f->plan->inputs[i].value].offset +
                      row * f->plan->inputs[i].row_nbytes;
+    for (size_t i = 0; i < f->plan->output_count; i++)
+        w->rows[f->plan->input_count + i] = (const char *)slot->output +
+                                            f->plan->values[f->plan->outputs[i].value].offset +
+                                            row * f->plan->outputs[i].row_nbytes;
     chain_set_inputs(w->ctx, w->rows);
     for (size_t i = 0; i < f->count; i++) {
         const struct plan_port *port = &f->plan->outputs[f->port[i]];

@@ -18,7 +18,7 @@ struct formatter {
     uint32_t port[MAX_RESULTS]; /* the model output each begins with */
     const char *names[MAX_RESULTS];
     sl_spec source[MAX_RESULTS];
-    struct chain_input *inputs; /* the model's, for steps that look at one */
+    struct chain_input *inputs; /* the model's, then its outputs, for steps that look at one */
     json_t *config;             /* keeps the names alive */
     struct arena memory;        /* names of columns */
     size_t row_nbytes;
@@ -31,7 +31,7 @@ struct format_worker {
     const struct formatter *formatter;
     struct worker_ctx *ctx;
     struct result results[MAX_RESULTS];
-    const void **rows; /* of the model's inputs, for the record at hand */
+    const void **rows; /* of the model's inputs and outputs, for the record at hand */
     char *values;      /* the chains' results, one after another */
     size_t values_nbytes;
     char *join_room; /* [2][row_nbytes]: a result before it is joined, a joined line before it is filtered */

@@ -114,20 +114,20 @@ static sl_status add_results(struct formatter *f, json_t *outputs, sl_error *err
     return st;
 }
 
-/* What steps may look at: the inputs' rows, as they stand in the slot. */
+/* What steps may look at: rows of the model's inputs and outputs, as they stand in the slot. */
 static sl_status name_inputs(struct formatter *f, sl_error *err) {
-    size_t count = f->plan->input_count;
+    size_t inputs = f->plan->input_count, count = inputs + f->plan->output_count;
     f->inputs = arena_alloc(&f->memory, count + 1, sizeof *f->inputs);
     if (!f->inputs)
         return error_set(err, SL_E_MEMORY, "out of memory for the formatter");
     for (size_t i = 0; i < count; i++) {
-        const struct plan_port *port = &f->plan->inputs[i];
+        const struct plan_port *port = i < inputs ? &f->plan->inputs[i] : &f->plan->outputs[i - inputs];
         const sl_tensor *t = &f->plan->values[port->value].tensor;
         sl_spec *spec = &f->inputs[i].spec;
         f->inputs[i].name = port->name;
         *spec = (sl_spec){.kind = SL_KIND_TENSOR, .dtype = t->dtype, .max_nbytes = port->row_nbytes};
         for (int d = port->whole ? 0 : 1; d < t->rank; d++)
-            spec->dims[spec->rank++] = t->dims[d];
+            spec->dims[spec->rank++] = port->dynamic ? -1 : t->dims[d];
     }
     f->options.inputs = f->inputs;
     f->options.input_count = count;
