@@ -3,24 +3,18 @@
  * then columns; the other way round where the height shrinks by more than twice as many pixels as the width,
  * which older versions did not do.
  *
- * Every sum is an exact integer, so the plain loops and the AVX2 ones give the same bytes. The coefficients
+ * Every sum is an exact integer, so all passes (image_resize_passes.c) give the same bytes. The coefficients
  * of the last size are kept in the worker's scratch: pictures of one size pay for them once. The host may
  * zero the tail of the scratch between records; a seal behind the coefficients tells. */
 #include <math.h>
 #include <string.h>
 
 #include "sluice/transform.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "transforms/image_resize.h"
 
 extern const sl_transform transform_image_resize;
 
 #define MAX_SIDE 65500
-#define POINT_BITS 22 /* of a coefficient; 8 of a pixel and a sign and headroom make 32 */
-#define HALF (1 << (POINT_BITS - 1))
-#define SPLIT_BITS 11 /* a coefficient as two 16-bit halves for pmaddwd */
 #define SEAL 0x5ea1u
 
 enum filter { NEAREST, BOX, BILINEAR, BICUBIC, LANCZOS };
@@ -33,24 +27,13 @@ static const struct {
     [BICUBIC] = {"bicubic", 2.0}, [LANCZOS] = {"lanczos", 3.0},
 };
 
-/* How one side goes from `in` to `out` pixels: output i is the sum over t < count[i] of input first[i] + t
- * times k[i * taps + t]. `halves` has the same coefficients for pmaddwd: per four taps two pairs of low and
- * two pairs of high parts. */
-struct axis {
-    int32_t in, out, taps, quads;
-    int32_t *first, *count, *k;
-    int16_t *halves;
-    uint32_t *seal; /* behind them all: SEAL while they stand */
-};
-
 struct resize {
     int64_t shorter, longer; /* or 0: */
     int64_t h, w;
     enum filter filter;
     uint64_t max_pixels;
     size_t axis_nbytes, weights_nbytes; /* parts of the scratch */
-    void (*rows)(const struct axis *axis, const uint8_t *in, uint8_t *out, int64_t row_count, int channels);
-    void (*columns)(const struct axis *axis, const uint8_t *in, int32_t row, uint8_t *out, size_t pitch);
+    const struct resize_passes *passes;
 };
 
 /* The head of the scratch: the coefficients that are there now. */
@@ -148,202 +131,6 @@ static void use_axis(struct axis *axis, char *room, enum filter filter, int32_t 
     fill_axis(axis, filter, weights);
     *axis->seal = SEAL;
 }
-
-/* --- the plain passes --- */
-
-static uint8_t clip(int32_t sum) {
-    sum >>= POINT_BITS;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-}
-
-static void row_plain(const struct axis *axis, const uint8_t *in, uint8_t *out, int32_t from, int channels) {
-    for (int32_t i = from; i < axis->out; i++) {
-        const int32_t *k = axis->k + (size_t)i * (size_t)axis->taps;
-        const uint8_t *p = in + (size_t)axis->first[i] * (size_t)channels;
-        for (int c = 0; c < channels; c++) {
-            int32_t sum = HALF;
-            for (int32_t t = 0; t < axis->count[i]; t++)
-                sum += p[(size_t)t * (size_t)channels + (size_t)c] * k[t];
-            out[(size_t)i * (size_t)channels + (size_t)c] = clip(sum);
-        }
-    }
-}
-
-static void rows_plain(const struct axis *axis, const uint8_t *in, uint8_t *out, int64_t row_count,
-                       int channels) {
-    size_t in_pitch = (size_t)axis->in * (size_t)channels, out_pitch = (size_t)axis->out * (size_t)channels;
-    for (int64_t y = 0; y < row_count; y++, in += in_pitch, out += out_pitch)
-        row_plain(axis, in, out, 0, channels);
-}
-
-#define TILE 64 /* columns summed side by side */
-
-static inline __attribute__((always_inline)) void column_tile(const uint8_t *in, size_t pitch,
-                                                              const int32_t *k, int32_t count, uint8_t *out) {
-    int32_t sum[TILE];
-    for (int x = 0; x < TILE; x++)
-        sum[x] = HALF;
-    for (int32_t t = 0; t < count; t++, in += pitch) {
-        int32_t kt = k[t];
-        for (int x = 0; x < TILE; x++)
-            sum[x] += in[x] * kt;
-    }
-    for (int x = 0; x < TILE; x++)
-        out[x] = clip(sum[x]);
-}
-
-/* `in` begins with row number `row` of the picture; no output reads one before it. */
-static inline __attribute__((always_inline)) void columns_body(const struct axis *axis, const uint8_t *in,
-                                                               int32_t row, uint8_t *out, size_t pitch) {
-    for (int32_t i = 0; i < axis->out; i++, out += pitch) {
-        const int32_t *k = axis->k + (size_t)i * (size_t)axis->taps;
-        const uint8_t *from = in + (size_t)(axis->first[i] - row) * pitch;
-        size_t x = 0;
-        for (; x + TILE <= pitch; x += TILE)
-            column_tile(from + x, pitch, k, axis->count[i], out + x);
-        for (; x < pitch; x++) {
-            int32_t sum = HALF;
-            for (int32_t t = 0; t < axis->count[i]; t++)
-                sum += from[(size_t)t * pitch + x] * k[t];
-            out[x] = clip(sum);
-        }
-    }
-}
-
-static void columns_plain(const struct axis *axis, const uint8_t *in, int32_t row, uint8_t *out,
-                          size_t pitch) {
-    columns_body(axis, in, row, out, pitch);
-}
-
-/* --- the same with AVX2 --- */
-
-#if defined(__x86_64__)
-
-/* One RGB pixel from four taps a step: both halves of the register hold the same 16 bytes, the lower one
- * arranges pixels 0 and 1 as pairs per channel, the upper one pixels 2 and 3. The sums wrap modulo 2^32 on
- * their way and are right at the end. */
-__attribute__((target("avx2"))) static void rgb_pixel(const uint8_t *in, const int16_t *halves, int32_t count,
-                                                      uint8_t *out) {
-    const __m256i arrange = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1,
-                                             9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-    const __m256i low_pairs = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    const __m256i high_pairs = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
-    __m256i low = _mm256_setzero_si256(), high = low;
-    for (int32_t t = 0; t < count; t += 4, in += 12, halves += 8) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)in);
-        __m256i pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), arrange);
-        __m256i k = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)halves));
-        low = _mm256_add_epi32(low, _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(k, low_pairs)));
-        high = _mm256_add_epi32(high, _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(k, high_pairs)));
-    }
-    __m256i both = _mm256_add_epi32(low, _mm256_slli_epi32(high, SPLIT_BITS));
-    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
-    sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(HALF)), POINT_BITS);
-    sum = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-    uint32_t rgb = (uint32_t)_mm_cvtsi128_si32(sum);
-    memcpy(out, &rgb, 3);
-}
-
-#define ROWS 4 /* that share the loading and arranging of coefficients */
-
-/* The same pixel of ROWS rows. A fourth byte is written unless it is the row's last pixel: the next one comes
- * after. */
-__attribute__((target("avx2"), always_inline)) static inline void rgb_pixels(const uint8_t *in, size_t pitch,
-                                                                             const int16_t *halves,
-                                                                             int32_t count, uint8_t *out,
-                                                                             size_t out_pitch, bool last) {
-    const __m256i arrange = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1,
-                                             9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-    const __m256i low_pairs = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    const __m256i high_pairs = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
-    __m256i low[ROWS], high[ROWS];
-    __m128i sum[ROWS];
-#pragma GCC unroll 4
-    for (int r = 0; r < ROWS; r++)
-        low[r] = high[r] = _mm256_setzero_si256();
-    for (int32_t t = 0; t < count; t += 4, in += 12, halves += 8) {
-        __m256i k = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)halves));
-        __m256i k_low = _mm256_permutevar8x32_epi32(k, low_pairs);
-        __m256i k_high = _mm256_permutevar8x32_epi32(k, high_pairs);
-#pragma GCC unroll 4
-        for (int r = 0; r < ROWS; r++) {
-            __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(in + (size_t)r * pitch));
-            __m256i pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), arrange);
-            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(pixels, k_low));
-            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(pixels, k_high));
-        }
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < ROWS; r++) {
-        __m256i both = _mm256_add_epi32(low[r], _mm256_slli_epi32(high[r], SPLIT_BITS));
-        sum[r] = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
-        sum[r] = _mm_srai_epi32(_mm_add_epi32(sum[r], _mm_set1_epi32(HALF)), POINT_BITS);
-    }
-    __m128i all = _mm_packus_epi16(_mm_packs_epi32(sum[0], sum[1]), _mm_packs_epi32(sum[2], sum[3]));
-    const uint32_t rgb[ROWS] = {(uint32_t)_mm_extract_epi32(all, 0), (uint32_t)_mm_extract_epi32(all, 1),
-                                (uint32_t)_mm_extract_epi32(all, 2), (uint32_t)_mm_extract_epi32(all, 3)};
-#pragma GCC unroll 4
-    for (int r = 0; r < ROWS; r++) {
-        if (last)
-            memcpy(out + (size_t)r * out_pitch, &rgb[r], 3);
-        else
-            memcpy(out + (size_t)r * out_pitch, &rgb[r], 4);
-    }
-}
-
-/* Outputs whose last load would pass the end of the row are left to the plain loop. */
-static int32_t safe_outputs(const struct axis *axis) {
-    int32_t i = axis->out;
-    while (i > 0 && (int64_t)axis->first[i - 1] * 3 + (int64_t)((axis->count[i - 1] + 3) / 4) * 12 + 4 >
-                        (int64_t)axis->in * 3)
-        i--;
-    return i;
-}
-
-__attribute__((target("avx2"))) static void rows_avx2(const struct axis *axis, const uint8_t *in,
-                                                      uint8_t *out, int64_t row_count, int channels) {
-    const size_t in_pitch = (size_t)axis->in * 3, out_pitch = (size_t)axis->out * 3;
-    if (channels != 3) {
-        rows_plain(axis, in, out, row_count, channels);
-        return;
-    }
-    int32_t safe = safe_outputs(axis);
-    int64_t y = 0;
-    for (; y + ROWS <= row_count; y += ROWS, in += ROWS * in_pitch, out += ROWS * out_pitch) {
-        const int16_t *halves = axis->halves;
-        for (int32_t i = 0; i < safe; i++, halves += (size_t)axis->quads * 8)
-            rgb_pixels(in + (size_t)axis->first[i] * 3, in_pitch, halves, axis->count[i], out + (size_t)i * 3,
-                       out_pitch, i + 1 == axis->out);
-        for (int r = 0; r < ROWS; r++)
-            row_plain(axis, in + (size_t)r * in_pitch, out + (size_t)r * out_pitch, safe, 3);
-    }
-    for (; y < row_count; y++, in += (size_t)axis->in * 3, out += (size_t)axis->out * 3) {
-        const int16_t *halves = axis->halves;
-        for (int32_t i = 0; i < safe; i++, halves += (size_t)axis->quads * 8)
-            rgb_pixel(in + (size_t)axis->first[i] * 3, halves, axis->count[i], out + (size_t)i * 3);
-        row_plain(axis, in, out, safe, 3);
-    }
-}
-
-__attribute__((target("avx2"))) static void columns_avx2(const struct axis *axis, const uint8_t *in,
-                                                         int32_t row, uint8_t *out, size_t pitch) {
-    columns_body(axis, in, row, out, pitch);
-}
-
-static void choose_passes(struct resize *resize) {
-    bool fast = __builtin_cpu_supports("avx2");
-    resize->rows = fast ? rows_avx2 : rows_plain;
-    resize->columns = fast ? columns_avx2 : columns_plain;
-}
-
-#else
-
-static void choose_passes(struct resize *resize) {
-    resize->rows = rows_plain;
-    resize->columns = columns_plain;
-}
-
-#endif
 
 /* --- plan time --- */
 
@@ -448,7 +235,7 @@ static sl_status resize_open(const sl_host *host, const sl_params *params, const
     if (fixed && (uint64_t)out->dims[0] * (uint64_t)out->dims[1] > resize.max_pixels)
         return refuse(host, err, "the result would have more pixels than an image may have");
     out->max_nbytes = (fixed ? (size_t)(out->dims[0] * out->dims[1]) : (size_t)resize.max_pixels) * c;
-    choose_passes(&resize);
+    resize.passes = resize_passes(-1);
     resize.axis_nbytes = (axis_room(resize.filter) + 63) / 64 * 64;
     /* One output's taps, as doubles. */
     resize.weights_nbytes = ((size_t)(2.0 * filters[resize.filter].support) * MAX_SIDE + 8) * sizeof(double);
@@ -498,7 +285,7 @@ static sl_status filtered(const struct resize *resize, const sl_host *host, sl_c
         rows = y->first[out_h - 1] + y->count[out_h - 1] - first;
     }
     if (w == out_w) {
-        resize->columns(&kept->y, in, 0, out, (size_t)w * c);
+        resize->passes->columns(&kept->y, in, 0, out, (size_t)w * c);
         return SL_OK;
     }
     bool columns_first = h > out_h && h - out_h > 2 * (w - out_w);
@@ -509,16 +296,16 @@ static sl_status filtered(const struct resize *resize, const sl_host *host, sl_c
     use_axis(&kept->x, rooms, resize->filter, (int32_t)w, (int32_t)out_w, weights);
     size_t pitch = (size_t)out_w * c;
     if (h == out_h) {
-        resize->rows(&kept->x, in, out, h, (int)c);
+        resize->passes->rows(&kept->x, in, out, h, (int)c);
         return SL_OK;
     }
     if (columns_first) {
-        resize->columns(&kept->y, in, 0, middle, (size_t)w * c);
-        resize->rows(&kept->x, middle, out, out_h, (int)c);
+        resize->passes->columns(&kept->y, in, 0, middle, (size_t)w * c);
+        resize->passes->rows(&kept->x, middle, out, out_h, (int)c);
         return SL_OK;
     }
-    resize->rows(&kept->x, in + (size_t)first * (size_t)w * c, middle, rows, (int)c);
-    resize->columns(&kept->y, middle, (int32_t)first, out, pitch);
+    resize->passes->rows(&kept->x, in + (size_t)first * (size_t)w * c, middle, rows, (int)c);
+    resize->passes->columns(&kept->y, middle, (int32_t)first, out, pitch);
     return SL_OK;
 }
 

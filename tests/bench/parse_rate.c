@@ -106,17 +106,26 @@ static double rate_of_strtof(const struct rows *r) {
     return (double)r->starts[ROWS] / (double)best;
 }
 
-int main(void) {
+/* With an argument the same as JSON, for data_rates.py. */
+int main(int argc, char **argv) {
     static const char *const styles[] = {"shortest float", "four decimals", "integers"};
+    (void)argv;
     for (int style = 0; style < 3; style++) {
         struct rows csv, json;
         make(&csv, style, false);
         make(&json, style, true);
-        printf("%-15s %5.1f bytes a number   csv %5.2f GB/s   json %5.2f GB/s   strtof %5.2f GB/s\n",
+        printf(argc > 1
+                   ? "%s\"%s\": {\"bytes\": %.1f, \"csv\": %.3f, \"json\": %.3f, \"strtof\": %.3f}"
+                   : "%s%-15s %5.1f bytes a number   csv %5.2f GB/s   json %5.2f GB/s   strtof %5.2f GB/s\n",
+               argc < 2 ? ""
+               : style  ? ", "
+                        : "{",
                styles[style], (double)csv.starts[ROWS] / ROWS / COLUMNS, rate_of_chain(&csv, SL_RECORD_CSV),
                rate_of_chain(&json, SL_RECORD_JSON), rate_of_strtof(&csv));
         free(csv.text);
         free(json.text);
     }
+    if (argc > 1)
+        puts("}");
     return 0;
 }
