@@ -71,7 +71,9 @@ void manual_print(FILE *out) {
     fprintf(out, ".SH FILES\n.TP\n.I OUTPUT/<input>.out\nOne line for each record, in order; a rejected one "
                  "keeps its place.\n.TP\n.I OUTPUT/_sluice/\nThe journal, rejects.jsonl and summary.json.\n"
                  ".TP\n.I OUTPUT/_SUCCESS\nWritten last, when every input is finished.\n"
-                 ".SH EXIT STATUS\n.nf\n");
+                 ".SH ENVIRONMENT\nBeside a variable for each option:\n.TP\n.B SLUICE_CUDA_GRAPHS=0\n"
+                 "Kernels are launched one by one instead of as a graph; a fault of the GPU then names its "
+                 "step.\n.SH EXIT STATUS\n.nf\n");
     help_exit_codes(out);
     fprintf(out, ".fi\n.SH EXAMPLES\n.nf\n");
     for (const struct verb_def *v = verb_table; v->name; v++)

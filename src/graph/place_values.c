@@ -178,6 +178,7 @@ static void finish(struct placer *p) {
     size_t steps = 0;
     for (uint32_t i = 0; i < plan->value_count; i++) {
         uint32_t root = find_root(p, i);
+        plan->values[i].memory = root;
         plan->values[i].place = p->groups[root].place;
         plan->values[i].offset = plan->values[root].offset;
         if (root != i && plan->values[i].place == PLAN_CONST)

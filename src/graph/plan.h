@@ -21,6 +21,7 @@ struct plan_value {
     enum plan_place place;
     size_t offset; /* in its block; multiple of PLAN_ALIGN */
     size_t nbytes;
+    uint32_t memory; /* in the arena values of one number are one piece of memory */
     /* Some dims are known only when a batch has run: between `least` and the tensor's, which memory is
      * planned for. */
     bool dynamic;
@@ -160,6 +161,17 @@ const struct plan *plan_of_body(const struct op_body *body);
 /* What running all of them takes, roughly: multiply-adds, bytes, steps. UINT64_MAX: nobody knows. False when
  * out of memory. */
 bool plan_inner_cost(const struct plan *plan, uint64_t *cost);
+
+/* One thing to place in an arena: alive from step `first` to step `last`, both included. */
+struct place_block {
+    size_t nbytes, offset;
+    uint32_t first, last;
+};
+/* Sets offsets; returns the bytes needed, or SIZE_MAX when out of memory. nbytes are multiples of PLAN_ALIGN.
+ */
+size_t place_blocks(struct place_block *blocks, size_t count);
+/* The most that is alive at once; SIZE_MAX when out of memory. */
+size_t place_peak(const struct place_block *blocks, size_t count);
 
 /* The steps as a table: name, operator, output shape, place and bytes. */
 void plan_print_steps(const struct plan *plan, struct buf *out);

@@ -139,15 +139,4 @@ size_t text_room(const struct op *op, const struct op_call *call);
 /* Gives every value of the plan its place; drops views that need no copy. place.c */
 sl_status place_values(struct plan *plan, sl_error *err);
 
-/* One thing to place in an arena: alive from step `first` to step `last`, both included. */
-struct place_block {
-    size_t nbytes, offset;
-    uint32_t first, last;
-};
-/* Sets offsets; returns the bytes needed, or SIZE_MAX when out of memory. nbytes are multiples of PLAN_ALIGN.
- */
-size_t place_blocks(struct place_block *blocks, size_t count);
-/* The most that is alive at once; SIZE_MAX when out of memory. */
-size_t place_peak(const struct place_block *blocks, size_t count);
-
 #endif

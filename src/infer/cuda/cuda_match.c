@@ -241,7 +241,7 @@ sl_status cuda_match_plan(struct cuda_code *code, sl_error *err) {
     code->weights_nbytes += align((plan->step_count + 1) * sizeof(uint32_t));
     arena_clear(&code->room);
     arena_init(&code->room);
-    return SL_OK;
+    return cuda_place_arena(code, err);
 }
 
 void cuda_code_clear(struct cuda_code *code) {

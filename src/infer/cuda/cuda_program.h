@@ -3,6 +3,7 @@
  *   cuda_device.c   the seam: which GPUs there are, opening one, pinned memory
  *   cuda_match.c    a plan's steps as launches: types, layouts, what is refused
  *   cuda_choose.c   who runs a step that cuDNN has, too
+ *   cuda_arena.c    where values lie between their launches
  *   cuda_load.c     what it takes, and taking it: weights up, slots, streams, graphs
  *   cuda_share.c    weights, which programs of one GPU have in common
  *   cuda_batch.c    batches in flight
@@ -137,6 +138,9 @@ void cuda_code_clear(struct cuda_code *code);
 /* Whether one step has kernels; `why` says why not. */
 bool cuda_match_one(const struct device *device, const struct plan *plan, size_t step, char *why,
                     size_t why_nbytes);
+
+/* cuda_arena.c. After matching: where values of the arena lie, and what that takes. */
+sl_status cuda_place_arena(struct cuda_code *code, sl_error *err);
 
 /* cuda_load.c */
 void cuda_memory(const struct device *device, const struct plan *plan, struct device_memory *memory);
