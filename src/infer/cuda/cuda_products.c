@@ -3,7 +3,7 @@
  * bytes. */
 #include <string.h>
 
-#include "infer/cuda/cuda_bound.h"
+#include "infer/cuda/cuda_factors.h"
 #include "ops/fuse.h"
 #include "ops/half.h"
 #include "ops/rules.h"
@@ -111,77 +111,16 @@ static bool match_linear(struct cuda_match *m, int detail) {
 
 /* ---- MatMul, FusedMatMul ---- */
 
-/* A factor as matrices [rows, columns]: a vector is a row on the left, a column on the right. */
-struct factor {
-    int64_t rows, columns, row_step, column_step;
-    sl_tensor batch; /* the dims before */
-};
-
-static struct factor factor_of(const sl_tensor *t, bool left, bool turned) {
-    struct factor f = {.rows = 1, .columns = 1, .batch = {.dtype = t->dtype}};
-    int r = t->rank;
-    if (r == 1) {
-        *(left ? &f.columns : &f.rows) = t->dims[0];
-        f.row_step = f.column_step = 1;
-        return f;
-    }
-    f.rows = t->dims[r - 2];
-    f.columns = t->dims[r - 1];
-    f.row_step = f.columns;
-    f.column_step = 1;
-    if (turned) {
-        int64_t rows = f.rows;
-        f.rows = f.columns;
-        f.columns = rows;
-        f.column_step = f.row_step;
-        f.row_step = 1;
-    }
-    f.batch.rank = r - 2;
-    memcpy(f.batch.dims, t->dims, (size_t)(r - 2) * sizeof *t->dims);
-    return f;
-}
-
-/* Along output batch dim d (from the right) a factor moves by so many elements; 0: it is repeated. */
-static int64_t batch_step(const struct factor *f, int from_right) {
-    int d = f->batch.rank - 1 - from_right;
-    if (d < 0 || f->batch.dims[d] == 1)
-        return 0;
-    return f->rows * f->columns * rule_product(&f->batch, d + 1, f->batch.rank);
-}
-
-static bool add_batches(struct cuda_match *m, struct k_gemm *g, const struct factor *a,
-                        const struct factor *b) {
-    int rank = a->batch.rank > b->batch.rank ? a->batch.rank : b->batch.rank;
-    struct walk_plan w = {.operands = 3};
-    int64_t y_step[SL_MAX_RANK], dims[SL_MAX_RANK], batches = 1;
-    for (int i = 0; i < rank; i++) { /* from the right */
-        int64_t da = i < a->batch.rank ? a->batch.dims[a->batch.rank - 1 - i] : 1;
-        int64_t db = i < b->batch.rank ? b->batch.dims[b->batch.rank - 1 - i] : 1;
-        dims[i] = da == 1 ? db : da;
-        y_step[i] = batches * g->m * g->n;
-        batches *= dims[i];
-    }
-    for (int i = rank - 1; i >= 0; i--)
-        walk_add(&w, dims[i], (int64_t[]){y_step[i], batch_step(a, i), batch_step(b, i)});
-    if (batches * g->m * g->n > INT32_MAX || !bound_walk(m, &w, &g->batch))
-        return bound_refuse(m, "a product of more than 2^31 elements");
-    g->batches = (uint32_t)batches;
-    return true;
-}
-
-/* One matrix after the other on the left, one matrix on the right: rows of one product. */
-static bool is_one(const struct factor *a, const struct factor *b) {
-    return rule_count(&b->batch) == 1 && a->column_step == 1 && a->row_step == a->columns;
+static struct factor factor_in(const struct cuda_match *m, size_t i) {
+    return factor_of(m->call.in[i], i == 0, op_attr_int(&m->call, i ? "transB" : "transA", 0) != 0,
+                     op_attr_int(&m->call, i ? "transBatchB" : "transBatchA", 0) != 0);
 }
 
 static bool match_product(struct cuda_match *m, int detail) {
     struct k_gemm g = {.batches = 1, .out = {.scale = op_attr_float(&m->call, "alpha", 1)}};
-    struct factor a = factor_of(m->call.in[0], true, op_attr_int(&m->call, "transA", 0) != 0),
-                  b = factor_of(m->call.in[1], false, op_attr_int(&m->call, "transB", 0) != 0);
+    struct factor a = factor_in(m, 0), b = factor_in(m, 1);
     (void)detail;
-    if (op_attr_int(&m->call, "transBatchA", 0) || op_attr_int(&m->call, "transBatchB", 0))
-        return bound_refuse(m, "transBatchA and transBatchB");
-    bool one = is_one(&a, &b);
+    bool one = factors_are_one(&a, &b);
     int64_t rows = one ? a.rows * rule_count(&a.batch) : a.rows;
     if (!take_type(m, &g) || !take_sizes(m, &g, rows, b.columns, a.columns))
         return false;
@@ -191,7 +130,7 @@ static bool match_product(struct cuda_match *m, int detail) {
     g.a_k = a.column_step;
     g.b_k = b.row_step;
     g.b_column = b.column_step;
-    if (!one && !add_batches(m, &g, &a, &b))
+    if (!one && !factors_walk(m, &a, &b, &g.batches, &g.batch))
         return false;
     if (!g.m || !g.n || !g.batches)
         return true;

@@ -14,6 +14,7 @@
 #include "infer/cuda/kernels/k_features.h"
 #include "infer/cuda/kernels/k_fourier.h"
 #include "infer/cuda/kernels/k_gemm.h"
+#include "infer/cuda/kernels/k_gemm_int8.h"
 #include "infer/cuda/kernels/k_heads.h"
 #include "infer/cuda/kernels/k_move.h"
 #include "infer/cuda/kernels/k_place.h"

@@ -17,47 +17,11 @@
  * run at the same time read the same lines of A and B, and the second reader finds them in the cache.
  *
  * Lines of A and B whose k lies side by side, begins at multiples of 16 bytes and is a multiple of 16 bytes
- * long go by cp.async (`k_packed_lines`); any others, transposed ones too, number by number (`loose_lines`).
- * Weights are packed when the model is loaded, so it is activations of odd sizes that take the slow way. */
+ * long go by cp.async (`k_packed_lines`); any others, transposed ones too, number by number
+ * (`k_loose_lines`). Weights are packed when the model is loaded, so it is activations of odd sizes that take
+ * the slow way. */
 #include "infer/cuda/kernels/k_epilogue.cuh"
-#include "infer/cuda/kernels/k_mainloop.cuh"
-
-/* ---- where a tile's lines come from: k_packed_lines of k_mainloop.cuh, or number by number ---- */
-
-template <typename T> struct loose_lines {
-    const T *from;
-    int64_t stride, k_stride; /* from line to line, along k */
-    int32_t lines, k;
-
-    SL_DEVICE void chunk(unsigned char *to, int, int32_t line, int32_t q) const {
-        const int EACH = 16 / sizeof(T);
-        k_pack<T> pack;
-#pragma unroll
-        for (int i = 0; i < EACH; i++) {
-            const int32_t at = q * EACH + i;
-            pack.v[i] = line < lines && at < k ? from[line * stride + at * k_stride] : sl_from_float<T>(0);
-        }
-        *(k_pack<T> *)to = pack;
-    }
-};
-
-template <typename T, bool PACKED> struct lines_of {
-    typedef k_packed_lines lines;
-    static SL_DEVICE lines make(const T *from, int64_t stride, int64_t, int32_t first, int32_t count,
-                                int32_t k) {
-        lines l = {(const unsigned char *)(from + first * stride), stride * (int64_t)sizeof(T), count - first,
-                   k * (int32_t)sizeof(T)};
-        return l;
-    }
-};
-template <typename T> struct lines_of<T, false> {
-    typedef loose_lines<T> lines;
-    static SL_DEVICE lines make(const T *from, int64_t stride, int64_t k_stride, int32_t first, int32_t count,
-                                int32_t k) {
-        lines l = {from + first * stride, stride, k_stride, count - first, k};
-        return l;
-    }
-};
+#include "infer/cuda/kernels/k_lines.cuh"
 
 /* ---- the kernel ---- */
 
@@ -78,10 +42,10 @@ void gemm(struct k_gemm g, k_tiling t, k_divide per_batch, bool packed_out) {
     if (g.batches > 1)
         k_walk_to<3>(g.batch, batch, at);
     const int32_t row0 = down * S::ROWS, column0 = across * S::COLUMNS;
-    const typename lines_of<T, PACKED_A>::lines a =
-        lines_of<T, PACKED_A>::make((const T *)g.a + at[1], g.a_row, g.a_k, row0, g.m, g.k);
-    const typename lines_of<T, PACKED_B>::lines b =
-        lines_of<T, PACKED_B>::make((const T *)g.b + at[2], g.b_column, g.b_k, column0, g.n, k_of_b<T>(g));
+    const typename k_lines_of<T, PACKED_A>::lines a =
+        k_lines_of<T, PACKED_A>::make((const T *)g.a + at[1], g.a_row, g.a_k, row0, g.m, g.k);
+    const typename k_lines_of<T, PACKED_B>::lines b =
+        k_lines_of<T, PACKED_B>::make((const T *)g.b + at[2], g.b_column, g.b_k, column0, g.n, k_of_b<T>(g));
     float sums[S::SUMS];
     const int32_t line_elements = K_LINE_NBYTES / (int32_t)sizeof(T);
     k_mainloop<S>(shared, (g.k + line_elements - 1) / line_elements, a, b, sums);
@@ -90,18 +54,6 @@ void gemm(struct k_gemm g, k_tiling t, k_divide per_batch, bool packed_out) {
 
 /* ---- launchers ---- */
 
-static bool is_packed(const void *p, int64_t k_step, int64_t stride, int32_t k, int64_t nbytes) {
-    return k_step == 1 && (uintptr_t)p % 16 == 0 && stride * nbytes % 16 == 0 && k * nbytes % 16 == 0;
-}
-
-/* Batches keep what is aligned aligned. */
-static bool keeps(const struct k_gemm *g, int operand, int64_t nbytes) {
-    for (int d = 0; g->batches > 1 && d < g->batch.rank; d++)
-        if (g->batch.steps[operand][d] * nbytes % 16 != 0)
-            return false;
-    return true;
-}
-
 template <class S, bool PACKED_A, bool PACKED_B> static int launch(const struct k_gemm *g, k_stream stream) {
     typedef typename S::Math::element T;
     const int64_t nbytes = sizeof(T);
@@ -109,7 +61,7 @@ template <class S, bool PACKED_A, bool PACKED_B> static int launch(const struct 
                    across = (uint32_t)((g->n + S::COLUMNS - 1) / S::COLUMNS);
     k_tiling t = k_tiles(down, across);
     bool packed_out = (uintptr_t)g->out.y % 16 == 0 && (uintptr_t)g->out.residual % 16 == 0 &&
-                      g->out.ld * nbytes % 16 == 0 && keeps(g, 0, nbytes);
+                      g->out.ld * nbytes % 16 == 0 && k_keeps(g->batches, &g->batch, 0, nbytes);
     return SL_LAUNCH((gemm<S, PACKED_A, PACKED_B>), down * across * g->batches, S::THREADS, S::SHARED_NBYTES,
                      stream, *g, t, k_divide_by(down * across), packed_out);
 }
@@ -122,17 +74,16 @@ template <class S> static int launch_lines(const struct k_gemm *g, bool a, bool 
     return a ? launch<S, true, false>(g, stream) : launch<S, false, false>(g, stream);
 }
 
-/* Large tiles where both factors are packed and there are enough tiles for a large GPU's multiprocessors. */
-enum { ENOUGH_TILES = 120 };
-
+/* Large tiles where both factors are packed and there are enough of them. */
 template <class Large, class Small> static int launch_shape(const struct k_gemm *g, k_stream stream) {
     typedef typename Large::Math::element T;
     const int64_t nbytes = sizeof(T), down = (g->m + Large::ROWS - 1) / Large::ROWS,
                   across = (g->n + Large::COLUMNS - 1) / Large::COLUMNS;
-    bool a = is_packed(g->a, g->a_k, g->a_row, g->k, nbytes) && keeps(g, 1, nbytes),
-         b = is_packed(g->b, g->b_k, g->b_column, g->b_padded ? 16 : g->k, nbytes) && keeps(g, 2, nbytes);
-    return a && b && down * across * g->batches >= ENOUGH_TILES ? launch<Large, true, true>(g, stream)
-                                                                : launch_lines<Small>(g, a, b, stream);
+    bool a = k_is_packed(g->a, g->a_k, g->a_row, g->k, nbytes) && k_keeps(g->batches, &g->batch, 1, nbytes),
+         b = k_is_packed(g->b, g->b_k, g->b_column, g->b_padded ? 16 : g->k, nbytes) &&
+             k_keeps(g->batches, &g->batch, 2, nbytes);
+    return a && b && down * across * g->batches >= K_ENOUGH_TILES ? launch<Large, true, true>(g, stream)
+                                                                  : launch_lines<Small>(g, a, b, stream);
 }
 
 template <class Math> static int launch_halves(const struct k_gemm *g, k_stream stream) {

@@ -1,9 +1,9 @@
 /* k_mainloop.cuh: the product of two matrices, tile by tile: what gemm.cu and conv.cu have in common.
  *
  * A block computes a tile of the result, ROWS x COLUMNS sums over k. It walks along k in steps of 64 bytes
- * (32 halves or 16 floats): for each it has a tile of A (ROWS lines of 64 bytes) and one of B (COLUMNS lines:
- * B lies here with k innermost, too) in shared memory. While one pair is multiplied, cp.async carries the
- * next ones there: STAGES pairs stand in a ring.
+ * (32 halves, 16 floats or 64 levels): for each it has a tile of A (ROWS lines of 64 bytes) and one of B
+ * (COLUMNS lines: B lies here with k innermost, too) in shared memory. While one pair is multiplied, cp.async
+ * carries the next ones there: STAGES pairs stand in a ring.
  *
  *            k ->                     one line of 64 bytes, four chunks of 16:
  *        +--+--+--+--+--
@@ -46,6 +46,7 @@ SL_DEVICE int32_t k_swizzle(int32_t line, int32_t c) {
  * / 4 columns lane % 4 * 2 and the next, then the same eight lines further down. */
 struct k_mma_f16 {
     typedef sl_half element;
+    typedef float sum;
     static const bool TENSOR = true;
     static SL_DEVICE void prepare(uint32_t *, int) {
     }
@@ -55,6 +56,7 @@ struct k_mma_f16 {
 };
 struct k_mma_bf16 {
     typedef sl_bfloat16 element;
+    typedef float sum;
     static const bool TENSOR = true;
     static SL_DEVICE void prepare(uint32_t *, int) {
     }
@@ -64,6 +66,7 @@ struct k_mma_bf16 {
 };
 struct k_mma_tf32 {
     typedef float element;
+    typedef float sum;
     static const bool TENSOR = true;
     static SL_DEVICE void prepare(uint32_t *r, int count) {
 #pragma unroll
@@ -74,9 +77,26 @@ struct k_mma_tf32 {
         sl_mma_1688_tf32(d, a, b);
     }
 };
+/* Levels: sums of 32 products in one go, exact. B's are signed. */
+struct k_mma_s8 {
+    typedef int8_t element;
+    typedef int32_t sum;
+    static const bool TENSOR = true;
+    static SL_DEVICE void prepare(uint32_t *, int) {
+    }
+    static SL_DEVICE void multiply(int32_t *d, const uint32_t *a, const uint32_t *b) {
+        sl_mma_16832_s8(d, a, b);
+    }
+};
+struct k_mma_u8s8 : k_mma_s8 {
+    static SL_DEVICE void multiply(int32_t *d, const uint32_t *a, const uint32_t *b) {
+        sl_mma_16832_u8s8(d, a, b);
+    }
+};
 /* float x float without tensor cores. */
 struct k_fma_f32 {
     typedef float element;
+    typedef float sum;
     static const bool TENSOR = false;
     static SL_DEVICE void prepare(uint32_t *, int) {
     }
@@ -118,7 +138,8 @@ SL_DEVICE void k_fetch(unsigned char *stage, int32_t tile, const LoadA &a, const
  * these are its upper and lower 8 lines, first with the left 16 bytes, then with the right; for B left and
  * right of one group of 8 lines, then of the next. */
 template <class S>
-SL_DEVICE void k_multiply_tensor(const unsigned char *a, const unsigned char *b, float (&sums)[S::SUMS]) {
+SL_DEVICE void k_multiply_tensor(const unsigned char *a, const unsigned char *b,
+                                 typename S::Math::sum (&sums)[S::SUMS]) {
     const int32_t lane = (int32_t)sl_lane();
     uint32_t fa[S::WARP_ROWS / 16][4], fb[S::WARP_COLUMNS / 16][4];
 #pragma unroll
@@ -170,7 +191,8 @@ SL_DEVICE void k_multiply_floats(const unsigned char *a, const unsigned char *b,
 
 template <bool TENSOR> struct k_multiply {
     template <class S>
-    static SL_DEVICE void run(const unsigned char *a, const unsigned char *b, float (&sums)[S::SUMS]) {
+    static SL_DEVICE void run(const unsigned char *a, const unsigned char *b,
+                              typename S::Math::sum (&sums)[S::SUMS]) {
         k_multiply_tensor<S>(a, b, sums);
     }
 };
@@ -189,7 +211,7 @@ template <> struct k_multiply<false> {
  * are counted, so one is committed for every tile, empty ones at the end too. */
 template <class S, class LoadA, class LoadB>
 SL_DEVICE void k_mainloop(unsigned char *shared, int32_t tiles, const LoadA &a, const LoadB &b,
-                          float (&sums)[S::SUMS]) {
+                          typename S::Math::sum (&sums)[S::SUMS]) {
     const int32_t warp = (int32_t)sl_warp();
     const int32_t a_at = warp % S::WARPS_DOWN * S::WARP_ROWS * K_LINE_NBYTES,
                   b_at = S::A_NBYTES + warp / S::WARPS_DOWN * S::WARP_COLUMNS * K_LINE_NBYTES;
@@ -219,13 +241,14 @@ SL_DEVICE void k_mainloop(unsigned char *shared, int32_t tiles, const LoadA &a, 
 /* ---- the way out ---- */
 
 /* The lane's sums of rows 16 i to 16 i + 15 of the warp's part, to where rows stand one after the other. */
-template <class S> SL_DEVICE void k_spread(float *out, const float (&sums)[S::SUMS], int i) {
+template <class S>
+SL_DEVICE void k_spread(typename S::Math::sum *out, const typename S::Math::sum (&sums)[S::SUMS], int i) {
     const int32_t lane = (int32_t)sl_lane();
     if (S::Math::TENSOR) {
 #pragma unroll
         for (int j = 0; j < S::WARP_COLUMNS / 8; j++) {
-            const float *d = &sums[(i * (S::WARP_COLUMNS / 8) + j) * 4];
-            float *to = out + lane / 4 * S::OUT_STRIDE + j * 8 + lane % 4 * 2;
+            const typename S::Math::sum *d = &sums[(i * (S::WARP_COLUMNS / 8) + j) * 4];
+            typename S::Math::sum *to = out + lane / 4 * S::OUT_STRIDE + j * 8 + lane % 4 * 2;
             to[0] = d[0];
             to[1] = d[1];
             to[8 * S::OUT_STRIDE] = d[2];
@@ -244,16 +267,18 @@ template <class S> SL_DEVICE void k_spread(float *out, const float (&sums)[S::SU
 /* Sums lie over a warp's lanes as the multiplication left them; through shared memory they come to lie eight
  * of a row to a lane, which is 16 bytes of halves. */
 template <class S, class Put>
-SL_DEVICE void k_way_out(unsigned char *shared, const float (&sums)[S::SUMS], const Put &put) {
+SL_DEVICE void k_way_out(unsigned char *shared, const typename S::Math::sum (&sums)[S::SUMS],
+                         const Put &put) {
+    typedef typename S::Math::sum sum;
     const int32_t lane = (int32_t)sl_lane(), warp = (int32_t)sl_warp();
     const int EIGHTS = S::WARP_COLUMNS / 8;
-    float *out = (float *)(shared + warp * S::OUT_NBYTES);
+    sum *out = (sum *)(shared + warp * S::OUT_NBYTES);
 #pragma unroll
     for (int i = 0; i < S::WARP_ROWS / 16; i++) {
         k_spread<S>(out, sums, i);
         sl_warp_sync();
         for (int32_t e = lane; e < 16 * EIGHTS; e += 32) {
-            float v[8];
+            sum v[8];
 #pragma unroll
             for (int k = 0; k < 8; k++)
                 v[k] = out[e / EIGHTS * S::OUT_STRIDE + e % EIGHTS * 8 + k];
