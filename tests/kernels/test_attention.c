@@ -29,6 +29,9 @@ START_TEST(masks) {
     step_text("Attention", "",
               "f:2,2,9,32 f:2,2,70,32 f:2,2,70,32 b:9,1"); /* some queries see no key at all */
     step_text("Attention", "", "f:1,1,5,16 f:1,1,20,16 f:1,1,20,16 f:5,12"); /* shorter than the keys */
+    step_text("Attention", "", "f:2,1,5,16 f:2,1,20,16 f:2,1,20,16 f:1,12"); /* the same for all queries */
+    step_text("Attention", "", "f:2,2,9,32 f:2,2,70,32 f:2,2,70,32 b:2,1,1,70");
+    step_text("Attention", "", "f:2,2,9,31 f:2,2,33,31 f:2,2,33,31 b:2,1,1,33");
     step_text("Attention", "is_causal=1", "f:1,2,70,32 f:1,2,70,32 f:1,2,70,32");
     step_text("Attention", "is_causal=1 softcap=2.0f", "f:1,1,9,16 f:1,1,5,16 f:1,1,5,16");
     step_text("Attention@26", "left_window_size=3 right_window_size=2",

@@ -108,22 +108,37 @@ SL_DEVICE void multiply_values(float (&out)[SIZE / 8][4], const float (&weights)
     }
 }
 
+/* Scores as the softmax takes them. `key`: of the lane's first two. */
+SL_DEVICE void mask_scores(const struct k_attention &a, const k_sight &sight, int32_t query, int32_t key,
+                           float (&scores)[KEYS / 8][4]) {
+    const bool by_key = k_is_by_key(a); /* the same for all threads */
+#pragma unroll
+    for (int j = 0; j < KEYS / 8; j++)
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            const int32_t k = key + j * 8 + i;
+            if (by_key) {
+                const float bias = k_key_bias(a, sight, k);
+                scores[j][i] = bias == -INFINITY ? bias : scores[j][i] * a.scale + bias;
+                scores[j][i + 2] = bias == -INFINITY ? bias : scores[j][i + 2] * a.scale + bias;
+            } else {
+                scores[j][i] = k_score(a, sight, query, k, scores[j][i]);
+                scores[j][i + 2] = k_score(a, sight, query + 8, k, scores[j][i + 2]);
+            }
+        }
+}
+
 /* Scores to weights, and what they do to the running softmax of the lane's two rows. */
 template <int SIZE>
 SL_DEVICE void soften(const struct k_attention &a, const k_sight &sight, int32_t query, int32_t key0,
                       float (&scores)[KEYS / 8][4], k_running (&running)[2], float (&out)[SIZE / 8][4]) {
-    const int32_t lane = (int32_t)sl_lane();
+    mask_scores(a, sight, query, key0 + (int32_t)sl_lane() % 4 * 2, scores);
 #pragma unroll
     for (int half = 0; half < 2; half++) { /* query lane / 4, then the one 8 further down */
         float largest = -INFINITY, sum = 0;
 #pragma unroll
         for (int j = 0; j < KEYS / 8; j++)
-#pragma unroll
-            for (int i = 2 * half; i < 2 * half + 2; i++) {
-                scores[j][i] =
-                    k_score(a, sight, query + half * 8, key0 + j * 8 + lane % 4 * 2 + i % 2, scores[j][i]);
-                largest = fmaxf(largest, scores[j][i]);
-            }
+            largest = fmaxf(largest, fmaxf(scores[j][2 * half], scores[j][2 * half + 1]));
         largest = fmaxf(largest, sl_shfl_xor(largest, 1));
         largest = fmaxf(largest, sl_shfl_xor(largest, 2));
         const float shrink = running[half].raise(largest);
@@ -142,6 +157,24 @@ SL_DEVICE void soften(const struct k_attention &a, const k_sight &sight, int32_t
             out[j][2 * half] *= shrink;
             out[j][2 * half + 1] *= shrink;
         }
+    }
+}
+
+/* The lane's numbers of one row, two at a time where 4 bytes hold them and rows begin there. */
+template <typename T, int SIZE>
+SL_DEVICE void store_row(const struct k_attention &a, T *y, float share, int half,
+                         const float (&out)[SIZE / 8][4]) {
+    const bool pairs = (uintptr_t)y % 4 == 0 && a.v_size % 2 == 0;
+#pragma unroll
+    for (int j = 0; j < SIZE / 8; j++) {
+        const int32_t column = j * 8 + (int32_t)sl_lane() % 4 * 2;
+        const float one = out[j][2 * half] * share, two = out[j][2 * half + 1] * share;
+        if (pairs && column < a.v_size)
+            *(uint32_t *)(y + column) = sl_pack2<T>(one, two);
+        if (!pairs && column < a.v_size)
+            y[column] = sl_from_float<T>(one);
+        if (!pairs && column + 1 < a.v_size)
+            y[column + 1] = sl_from_float<T>(two);
     }
 }
 
@@ -207,15 +240,8 @@ void attention(const struct k_attention a) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         const int32_t query = row0 + warp * 16 + lane / 4 + half * 8;
-        const float share = running[half].share();
-#pragma unroll
-        for (int j = 0; j < SIZE / 8; j++)
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-                const int32_t column = j * 8 + lane % 4 * 2 + i;
-                if (query < a.queries && column < a.v_size)
-                    y[query * a.at_y.row + column] = sl_from_float<T>(out[j][2 * half + i] * share);
-            }
+        if (query < a.queries)
+            store_row<T, SIZE>(a, y + query * a.at_y.row, running[half].share(), half, out);
     }
 }
 

@@ -55,6 +55,23 @@ SL_DEVICE float k_score(const struct k_attention &a, const k_sight &s, int32_t i
     return bias == -INFINITY ? bias : score + bias;
 }
 
+/* Whether what is added to a score depends on its key alone, as masks of padded tokens do: then it is found
+ * once for all queries of a tile. */
+SL_DEVICE bool k_is_by_key(const struct k_attention &a) {
+    return a.softcap == 0 && a.left < 0 && a.right < 0 && (!a.mask || a.mask_step[2] == 0);
+}
+
+/* What is added to the scores of key j, where that is so; -infinity: the key takes no part. */
+SL_DEVICE float k_key_bias(const struct k_attention &a, const k_sight &s, int32_t j) {
+    if (j >= s.count || (a.mask && a.mask_columns != 1 && j >= a.mask_columns))
+        return -INFINITY;
+    if (!a.mask)
+        return 0;
+    const float bias = k_load<float>(a.mask, a.mask_type,
+                                     s.batch * a.mask_step[0] + s.head * a.mask_step[1] + j * a.mask_step[3]);
+    return a.mask_type != K_BOOL ? bias : bias != 0 ? 0 : -INFINITY;
+}
+
 /* A row's softmax so far: largest score, sum of exponentials. When a tile brings a larger one, what was
  * summed up shrinks by exp(old - new); exp(x) is 2^(x log2 e). Nothing but -infinity so far: everything is
  * zero. */
