@@ -31,7 +31,7 @@ VNNI static inline __m512i finish(__m512i low, __m512i high) {
 }
 
 /* A fourth byte is written unless it is the row's last pixel: the next one comes after. */
-VNNI static inline void put(uint8_t *out, int rgb, bool last) {
+VNNI static inline void put(uint8_t *out, uint32_t rgb, bool last) {
     if (last) {
         memcpy(out, &rgb, 2);
         out[2] = (uint8_t)(rgb >> 16);
@@ -46,10 +46,13 @@ VNNI static inline __attribute__((always_inline)) void rgb_pixels(const uint8_t 
     const __m512i arrange = _mm512_load_si512(arrangement);
     const __m512i low_pairs = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1);
     const __m512i high_pairs = _mm512_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3, 2, 2, 2, 2, 3, 3, 3, 3);
+    const __m512i half = _mm512_maskz_set1_epi32(0x0f0f, HALF); /* once in the two quarters of a row */
     __m512i low[PAIRS], high[PAIRS];
 #pragma GCC unroll 4
-    for (int p = 0; p < PAIRS; p++)
-        low[p] = high[p] = _mm512_setzero_si512();
+    for (int p = 0; p < PAIRS; p++) {
+        low[p] = half;
+        high[p] = _mm512_setzero_si512();
+    }
     for (int32_t t = 0; t < count; t += 4, in += 12, halves += 8) {
         __m512i k = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)halves));
         __m512i k_low = _mm512_permutexvar_epi32(low_pairs, k),
@@ -64,21 +67,17 @@ VNNI static inline __attribute__((always_inline)) void rgb_pixels(const uint8_t 
     __m512i sum[PAIRS];
 #pragma GCC unroll 4
     for (int p = 0; p < PAIRS; p++) {
-        low[p] = _mm512_add_epi32(low[p], _mm512_shuffle_i32x4(low[p], low[p], 0xb1));
-        high[p] = _mm512_add_epi32(high[p], _mm512_shuffle_i32x4(high[p], high[p], 0xb1));
-        sum[p] = finish(low[p], high[p]);
+        __m512i both = _mm512_add_epi32(low[p], _mm512_slli_epi32(high[p], SPLIT_BITS));
+        both = _mm512_add_epi32(both, _mm512_shuffle_i32x4(both, both, 0xb1));
+        sum[p] = _mm512_srai_epi32(both, POINT_BITS);
     }
     __m512i bytes =
         _mm512_packus_epi16(_mm512_packs_epi32(sum[0], sum[1]), _mm512_packs_epi32(sum[2], sum[3]));
-    __m128i even = _mm512_castsi512_si128(bytes), odd = _mm512_extracti32x4_epi32(bytes, 2);
-    put(out, _mm_extract_epi32(even, 0), last);
-    put(out + out_pitch, _mm_extract_epi32(odd, 0), last);
-    put(out + 2 * out_pitch, _mm_extract_epi32(even, 1), last);
-    put(out + 3 * out_pitch, _mm_extract_epi32(odd, 1), last);
-    put(out + 4 * out_pitch, _mm_extract_epi32(even, 2), last);
-    put(out + 5 * out_pitch, _mm_extract_epi32(odd, 2), last);
-    put(out + 6 * out_pitch, _mm_extract_epi32(even, 3), last);
-    put(out + 7 * out_pitch, _mm_extract_epi32(odd, 3), last);
+    uint32_t rgb[16]; /* rows 0, 2, 4, 6; then, behind four that nobody needs, 1, 3, 5, 7 */
+    _mm512_storeu_si512(rgb, bytes);
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++)
+        put(out + (size_t)r * out_pitch, rgb[r / 2 + r % 2 * 8], last);
 }
 
 VNNI void resize_rows_vnni(const struct axis *axis, const uint8_t *in, uint8_t *out, int64_t row_count,
