@@ -52,7 +52,8 @@ static bool refill(struct gzip_member *m, const struct source *source, uint64_t 
 /* The last four bytes of a file are the size of its last member: where that does not fit, nor would a try. */
 static bool says_too_large(const struct gzip_member *m) {
     const unsigned char *tail = m->stored + m->stored_nbytes - 4;
-    uint32_t size = tail[0] | tail[1] << 8 | tail[2] << 16 | (uint32_t)tail[3] << 24;
+    uint32_t size =
+        (uint32_t)tail[0] | (uint32_t)tail[1] << 8 | (uint32_t)tail[2] << 16 | (uint32_t)tail[3] << 24;
     return m->stored_last && size > m->bytes_cap;
 }
 
