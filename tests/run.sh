@@ -35,11 +35,12 @@ list() { # by the sources: what an old build left behind is not run
 }
 
 one() { # COMMAND...: runs it, leaves NAME.log and NAME.result
-    local name status begun counts seconds
+    local name status begun counts seconds limit
     name=$(basename "$1" .sh)
     case $1 in */cli/*) name=cli_$name ;; */pipeline/*.sh) name=pipeline_$name ;; esac
     begun=$(date +%s%N)
-    timeout -k 5 "$TIMEOUT" "$@" >"$LOGS/$name.log" 2>&1 </dev/null
+    case $name in ptxas) limit=1800 ;; *) limit=$TIMEOUT ;; esac # every kernel for every target: minutes of nvcc
+    timeout -k 5 "$limit" "$@" >"$LOGS/$name.log" 2>&1 </dev/null
     status=$?
     seconds=$(awk -v ns=$(($(date +%s%N) - begun)) 'BEGIN { printf "%.1f", ns / 1e9 }')
     counts=$(grep -aE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$LOGS/$name.log" | tail -n 1)
