@@ -14,7 +14,7 @@ src/graph      sluice/ support/ ops/op.h ops/rules.h ops/element.h ops/fuse.h op
 src/archive    sluice/ support/
 src/decode     sluice/ support/ archive/block.h
 src/feed       sluice/ support/
-src/infer      sluice/ support/ ops/op.h ops/einsum.h ops/fourier.h ops/fuse.h ops/grid_sample.h ops/half.h ops/ml_scores.h ops/move.h ops/quant.h ops/recurrent.h ops/reduce.h ops/resize.h ops/rules.h ops/tree.h ops/window.h graph/plan.h feed/slot.h feed/ring.h
+src/infer      sluice/ support/ ops/op.h ops/einsum.h ops/fourier.h ops/fuse.h ops/grid_sample.h ops/half.h ops/ml_scores.h ops/move.h ops/nbits.h ops/quant.h ops/recurrent.h ops/reduce.h ops/resize.h ops/rules.h ops/tree.h ops/window.h graph/plan.h feed/slot.h feed/ring.h
 src/output     sluice/ support/ feed/slot.h decode/chain.h graph/plan.h
 src/job        sluice/ support/ archive/ decode/ feed/ ops/op.h ops/difference.h graph/ infer/device.h infer/executor.h output/output.h
 src/cli        sluice/ support/ cli/ infer/device.h

@@ -1,34 +1,31 @@
 /* matmul_nbits.c: com.microsoft's MatMulNBits: y = a w^T + bias, where the N rows of w are 2, 4 or 8-bit
  * levels in blocks with a scale and zero each. Sums in double in the order of k, rounded once. */
+#include "ops/nbits.h"
+
 #include "ops/element.h"
 #include "ops/ops.h"
 #include "ops/quant.h"
-
-struct packed {
-    int64_t k, n, bits, block, blocks; /* blocks of a row */
-    const sl_tensor *a, *b, *scales, *zeros, *groups, *bias;
-};
 
 static const sl_tensor *optional(const struct op_call *call, size_t i) {
     return op_has_in(call, i) ? call->in[i] : NULL;
 }
 
 /* Bytes of one row's zeros, when they are packed like the levels. */
-static int64_t zero_row(const struct packed *p) {
+static int64_t zero_row(const struct nbits *p) {
     return (p->blocks * p->bits + 7) / 8;
 }
 
-static sl_status read_packed(const struct op_call *call, struct packed *p, sl_error *err) {
-    *p = (struct packed){.k = op_attr_int(call, "K", 0),
-                         .n = op_attr_int(call, "N", 0),
-                         .bits = op_attr_int(call, "bits", 4),
-                         .block = op_attr_int(call, "block_size", 0),
-                         .a = call->in[0],
-                         .b = call->in[1],
-                         .scales = call->in[2],
-                         .zeros = optional(call, 3),
-                         .groups = optional(call, 4),
-                         .bias = optional(call, 5)};
+sl_status nbits_read(const struct op_call *call, struct nbits *p, sl_error *err) {
+    *p = (struct nbits){.k = op_attr_int(call, "K", 0),
+                        .n = op_attr_int(call, "N", 0),
+                        .bits = op_attr_int(call, "bits", 4),
+                        .block = op_attr_int(call, "block_size", 0),
+                        .a = call->in[0],
+                        .b = call->in[1],
+                        .scales = call->in[2],
+                        .zeros = optional(call, 3),
+                        .groups = optional(call, 4),
+                        .bias = optional(call, 5)};
     if (p->k < 1 || p->n < 1 || p->k > INT32_MAX || p->n > INT32_MAX ||
         (p->bits != 2 && p->bits != 4 && p->bits != 8) || p->block < 16 || p->block > 4096 ||
         (p->block & (p->block - 1)))
@@ -38,7 +35,7 @@ static sl_status read_packed(const struct op_call *call, struct packed *p, sl_er
     return SL_OK;
 }
 
-static sl_status check_counts(const struct packed *p, sl_error *err) {
+static sl_status check_counts(const struct nbits *p, sl_error *err) {
     bool packed_zeros = p->zeros && p->zeros->dtype == SL_UINT8;
     if (p->a->dims[p->a->rank - 1] != p->k ||
         rule_count(p->b) != p->n * p->blocks * (p->block * p->bits / 8) ||
@@ -52,7 +49,7 @@ static sl_status check_counts(const struct packed *p, sl_error *err) {
 }
 
 static sl_status infer_nbits(const struct op_call *call, sl_error *err) {
-    struct packed p;
+    struct nbits p;
     sl_status st = rule_dtype(call, 0, OPS_REALS, err);
     if (st == SL_OK)
         st = rule_min_rank(call, 0, 1, err);
@@ -67,7 +64,7 @@ static sl_status infer_nbits(const struct op_call *call, sl_error *err) {
     if (st == SL_OK && op_has_in(call, 5))
         st = rule_dtype(call, 5, OPS_REALS, err);
     if (st == SL_OK)
-        st = read_packed(call, &p, err);
+        st = nbits_read(call, &p, err);
     if (st == SL_OK)
         st = check_counts(&p, err);
     if (st != SL_OK)
@@ -82,8 +79,7 @@ static double level_at(const uint8_t *row, int64_t i, int64_t bits) {
     return (double)(row[i * bits / 8] >> (i * bits % 8) & ((1 << bits) - 1));
 }
 
-/* Row `n` of the weights as numbers. */
-static void unpack_row(const struct packed *p, int64_t n, double *w) {
+void nbits_row(const struct nbits *p, int64_t n, double *w) {
     const uint8_t *row = (const uint8_t *)p->b->data + n * p->blocks * (p->block * p->bits / 8);
     for (int64_t k = 0; k < p->k; k++) {
         int64_t block = k / p->block;
@@ -110,13 +106,13 @@ static sl_status prepare_nbits(const struct op_call *call, struct arena *arena, 
 }
 
 static void run_nbits(const struct op_call *call) {
-    struct packed p;
+    struct nbits p;
     double *w = call->scratch;
     sl_tensor *y = call->out[0];
-    if (read_packed(call, &p, NULL) != SL_OK)
+    if (nbits_read(call, &p, NULL) != SL_OK)
         return;
     for (int64_t n = 0; n < p.n; n++) {
-        unpack_row(&p, n, w);
+        nbits_row(&p, n, w);
         double bias = p.bias ? element_real(p.bias->dtype, p.bias->data, n) : 0;
         for (int64_t m = 0, rows = rule_count(p.a) / p.k; m < rows; m++) {
             double sum = bias;

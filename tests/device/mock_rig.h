@@ -27,8 +27,8 @@ static inline void stream_open(cudaStream_t *s) {
 static inline void again(void) {
     mock_reset(&options);
     OK(cudaSetDevice(0));
-    OK(cudaHostAlloc((void **)&host, N * sizeof *host, cudaHostAllocDefault));
-    OK(cudaHostAlloc((void **)&back, N * sizeof *back, cudaHostAllocDefault));
+    OK(cudaHostAlloc((void **)&host, N * sizeof *host, cudaHostAllocPortable));
+    OK(cudaHostAlloc((void **)&back, N * sizeof *back, cudaHostAllocPortable));
     OK(cudaMalloc((void **)&x, N * sizeof *x));
     OK(cudaMalloc((void **)&y, N * sizeof *y));
     stream_open(&one);

@@ -57,10 +57,37 @@ START_TEST(any_rank) {
 }
 END_TEST
 
+START_TEST(kin) {
+    step_text("com.microsoft:TransposeMatMul", "transB=1", "f:2,5,16 f:2,24,16");
+    step_text("com.microsoft:FusedMatMul", "transBatchA=1 transBatchB=1 transB=1", "f:5,3,16 f:9,3,16");
+    step_text("com.microsoft:FusedMatMul", "transBatchA=1", "f:5,3,16 cf:16,9");
+    step_text("com.microsoft:FusedMatMulActivation",
+              "activation='LeakyRelu' activation_alpha=0.25f alpha=0.5f", "f:5,17 f:17,9");
+    step_text("com.microsoft:FusedGemm", "activation='Relu' transB=1 alpha=0.5f beta=2.0f",
+              "f:5,16 cf:9,16 cf:9");
+    step_text("com.microsoft:FusedGemm", "activation='Tanh'", "f:5,16 f:16,9 f:5,9");
+    step_text_refused("com.microsoft:FusedGemm", "activation='Relu'", "f:5,16 f:16,9 f:9", "no constant row");
+    step_text("com.microsoft:MatMulNBits", "K=40 N=9 bits=4 block_size=16",
+              "f:2,5,40 cu8:9,3,8%256 cf:27+ - - cf:9");
+    step_text("com.microsoft:MatMulNBits", "K=32 N=9 bits=8 block_size=16",
+              "f:5,32 cu8:9,2,16%256 cf:18+ cu8:18%256");
+    step_text_refused("com.microsoft:MatMulNBits", "K=32 N=9 bits=8 block_size=16",
+                      "f:5,32 u8:9,2,16%256 cf:18+", "when the model is loaded");
+}
+END_TEST
+
 START_TEST(older_cards_and_tf32) {
-    step_arch = 75;
+    step_tf32 = true;
+    simt_counts_clear();
     step_text("sluice:Linear", "#f32", "f:33,40 cf:40,17");
+    ck_assert_uint_gt(simt_counts().mma, 0);
+    step_arch = 75;
+    simt_counts_clear();
+    step_text("sluice:Linear", "#f32", "f:33,40 cf:40,17");
+    ck_assert_uint_eq(simt_counts().mma, 0);
+    step_text_refused("MatMul", "", "d:3,4 d:4,5", "dtype");
     step_arch = 90;
+    step_tf32 = false;
 }
 END_TEST
 
@@ -83,6 +110,7 @@ int main(void) {
     tcase_add_test(tc, rows_do_not_know_each_other);
     tcase_add_test(tc, large_tiles);
     tcase_add_test(tc, any_rank);
+    tcase_add_test(tc, kin);
     tcase_add_test(tc, older_cards_and_tf32);
     tcase_add_test(tc, no_bank_conflicts);
     suite_add_tcase(suite, tc);

@@ -6,6 +6,7 @@
 #include "infer/cuda/cuda_factors.h"
 #include "ops/fuse.h"
 #include "ops/half.h"
+#include "ops/nbits.h"
 #include "ops/rules.h"
 
 BOUND_LAUNCH(gemm)
@@ -109,17 +110,32 @@ static bool match_linear(struct cuda_match *m, int detail) {
            (!bound_has_in(m, 3) || bound_in(m, b, AT(k_gemm, out) + AT(k_epilogue, residual), 3, 0));
 }
 
-/* ---- MatMul, FusedMatMul ---- */
+/* ---- MatMul, FusedMatMul, TransposeMatMul, FusedMatMulActivation ---- */
 
 static struct factor factor_in(const struct cuda_match *m, size_t i) {
     return factor_of(m->call.in[i], i == 0, op_attr_int(&m->call, i ? "transB" : "transA", 0) != 0,
                      op_attr_int(&m->call, i ? "transBatchB" : "transBatchA", 0) != 0);
 }
 
+/* FusedGemm's and FusedMatMulActivation's; alpha and beta without its name before them are the product's. */
+static bool take_activation(struct cuda_match *m, struct k_epilogue *out) {
+    const struct attr *name = op_attr(&m->call, "activation");
+    struct op_call only = {.attrs = name, .attr_count = name ? 1 : 0, .opset = 1};
+    struct fuse fuse;
+    if (fuse_read(&only, &fuse, NULL) != SL_OK)
+        return bound_refuse(m, "its activation");
+    out->act = (enum k_activation)fuse.activation;
+    out->a = op_attr_float(&m->call, "activation_alpha", fuse.alpha);
+    out->b = op_attr_float(&m->call, "activation_beta", fuse.beta);
+    return true;
+}
+
 static bool match_product(struct cuda_match *m, int detail) {
     struct k_gemm g = {.batches = 1, .out = {.scale = op_attr_float(&m->call, "alpha", 1)}};
     struct factor a = factor_in(m, 0), b = factor_in(m, 1);
     (void)detail;
+    if (!take_activation(m, &g.out))
+        return false;
     bool one = factors_are_one(&a, &b);
     int64_t rows = one ? a.rows * rule_count(&a.batch) : a.rows;
     if (!take_type(m, &g) || !take_sizes(m, &g, rows, b.columns, a.columns))
@@ -147,7 +163,7 @@ static bool match_product(struct cuda_match *m, int detail) {
                      : bound_in(m, bound, AT(k_gemm, b), 1, 0));
 }
 
-/* ---- Gemm ---- */
+/* ---- Gemm, FusedGemm ---- */
 
 /* C spread over Y: y = y + beta * c, in one launch behind the product. */
 static bool add_c(struct cuda_match *m, float beta) {
@@ -173,16 +189,61 @@ static bool match_gemm(struct cuda_match *m, int detail) {
     float beta = op_attr_float(&m->call, "beta", 1);
     if (!bound_has_in(m, 2) || beta == 0 || !m->last)
         return true;
-    const sl_tensor *c = bound_const(m, 2), *y = m->call.out[0];
+    const sl_tensor *c = bound_const(m, 2), *y = m->call.out[0], *any = m->call.in[2];
     int64_t n = y->dims[1];
     if (c && c->dtype == SL_FLOAT &&
         (rule_count(c) == 1 || (rule_count(c) == n && c->dims[c->rank - 1] == n)))
         return add_bias(m, m->last, c, n, beta);
+    if (beta == 1 && any->rank == 2 && any->dims[0] == y->dims[0] && any->dims[1] == n &&
+        bound_in_type(m, 2) == bound_out_type(m, 0))
+        return bound_in(m, m->last, AT(k_gemm, out) + AT(k_epilogue, residual), 2, 0);
+    if (op_attr(&m->call, "activation"))
+        return bound_refuse(m, "an activation behind a C that is no constant row");
     return add_c(m, beta);
 }
 
-const struct bound_operator bound_products[] = {{"sluice", "Linear", match_linear, 0, false},
-                                                {"", "MatMul", match_product, 0, false},
-                                                {"", "Gemm", match_gemm, 0, false},
-                                                {"com.microsoft", "FusedMatMul", match_product, 0, false},
-                                                {NULL, NULL, NULL, 0, false}};
+/* ---- MatMulNBits ---- */
+
+/* Its weights as numbers: twice to eight times the bytes, and the product of all the others. */
+static bool match_nbits(struct cuda_match *m, int detail) {
+    struct k_gemm g = {.a_k = 1, .b_k = 1, .batches = 1, .b_padded = true, .out = {.scale = 1}};
+    struct nbits p;
+    (void)detail;
+    for (size_t i = 1; i < m->call.in_count; i++)
+        if (bound_has_in(m, i) && !bound_const(m, i))
+            return bound_refuse(m, "weights that are not known when the model is loaded");
+    if (bound_has_in(m, 5) && !is_float_constant(m, 5))
+        return bound_refuse(m, "a bias that is not f32");
+    if (nbits_read(&m->call, &p, NULL) != SL_OK || !take_type(m, &g) ||
+        !take_sizes(m, &g, rule_count(p.a) / p.k, p.n, p.k))
+        return false;
+    if (!g.m)
+        return true;
+    double *row = bound_room(m, (size_t)p.k, sizeof *row);
+    float *w = bound_room(m, (size_t)(p.n * p.k), sizeof *w);
+    for (int64_t n = 0; row && w && !m->host->rehearsal && n < p.n; n++) {
+        nbits_row(&p, n, row);
+        for (int64_t i = 0; i < p.k; i++)
+            w[n * p.k + i] = (float)row[i];
+    }
+    if (!row || !w)
+        return false;
+    g.a_row = p.k;
+    g.b_column = padded(&g);
+    struct cuda_bound *b = bound_add(m, launch_gemm, &g, sizeof g);
+    sl_tensor weights = {.data = w};
+    return bound_in(m, b, AT(k_gemm, a), 0, 0) && add_weights(m, b, &g, &weights, p.k, 1) &&
+           bound_out(m, b, AT(k_gemm, out) + AT(k_epilogue, y), 0, 0) &&
+           (!p.bias || add_bias(m, b, p.bias, p.n, 1));
+}
+
+const struct bound_operator bound_products[] = {
+    {"sluice", "Linear", match_linear, 0, false},
+    {"", "MatMul", match_product, 0, false},
+    {"", "Gemm", match_gemm, 0, false},
+    {"com.microsoft", "FusedGemm", match_gemm, 0, false},
+    {"com.microsoft", "FusedMatMul", match_product, 0, false},
+    {"com.microsoft", "TransposeMatMul", match_product, 0, false},
+    {"com.microsoft", "FusedMatMulActivation", match_product, 0, false},
+    {"com.microsoft", "MatMulNBits", match_nbits, 0, false},
+    {NULL, NULL, NULL, 0, false}};

@@ -2,7 +2,6 @@
  * DynamicQuantizeMatMul, through gemm_int8.cu. Constant factors on the right are packed when the model is
  * loaded, and their columns summed. */
 #include "infer/cuda/cuda_factors.h"
-#include "ops/element.h"
 #include "ops/rules.h"
 
 BOUND_LAUNCH(gemm_int8)
@@ -74,13 +73,18 @@ static bool bind_params(struct cuda_match *m, const struct places *p, struct cud
            bind_param(m, b, p->gemm ? AT(k_gemm_int8, whole_bias) : AT(k_gemm_int8, bias), p->c);
 }
 
+/* Levels have eight bits, with a sign or without. */
+static int64_t level_at(const sl_tensor *t, int64_t i) {
+    return t->dtype == SL_INT8 ? ((const int8_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
+}
+
 /* A zero that is known, and `level` throughout. */
 static bool always(const struct cuda_match *m, size_t zero, int64_t level) {
     const sl_tensor *t = has(m, zero) ? bound_const(m, zero) : NULL;
     if (!has(m, zero))
         return level == 0;
     for (int64_t i = 0; t && i < rule_count(t); i++)
-        if (element_index(t->dtype, t->data, i) != level)
+        if (level_at(t, i) != level)
             return false;
     return t != NULL;
 }
@@ -96,8 +100,7 @@ static bool pack_columns(struct cuda_match *m, struct cuda_bound *bound, const s
         return false;
     for (int64_t c = 0; !m->host->rehearsal && c < g->n; c++)
         for (int64_t i = 0; i < g->k; i++) {
-            int64_t level = element_index(t->dtype, t->data, c * f->column_step + i * f->row_step) -
-                            (g->b_type == K_U8 ? 128 : 0);
+            int64_t level = level_at(t, c * f->column_step + i * f->row_step) - (g->b_type == K_U8 ? 128 : 0);
             packed[c * g->b_column + i] = (int8_t)level;
             sum[c] += (int32_t)level;
         }

@@ -19,6 +19,7 @@ bool mock_released;
 __thread int mock_current;
 
 static long calls;
+static const char *failed;
 static char misuse[300];
 static __thread cudaError_t last_error;
 
@@ -119,6 +120,7 @@ void mock_reset(const struct mock_options *options) {
     memset(mock_sticky, 0, sizeof mock_sticky);
     mock_objects = 0;
     calls = 0;
+    failed = NULL;
     memset(mock_launch_count, 0, sizeof mock_launch_count);
     mock_released = false;
     *misuse = 0;
@@ -138,6 +140,13 @@ long mock_calls(void) {
     long n = calls;
     pthread_mutex_unlock(&mock_mutex);
     return n;
+}
+
+const char *mock_failed(void) {
+    pthread_mutex_lock(&mock_mutex);
+    const char *name = failed;
+    pthread_mutex_unlock(&mock_mutex);
+    return name;
 }
 
 long mock_launches(void) {
@@ -177,8 +186,10 @@ static cudaError_t enter(const char *name, const int *sticky) {
     pthread_mutex_lock(&mock_mutex);
     bool meant = !*mock_now.fail_name || !strcmp(mock_now.fail_name, name);
     cudaError_t error = (cudaError_t)*sticky;
-    if (meant && ++calls == mock_now.fail_call && error == cudaSuccess)
+    if (meant && ++calls == mock_now.fail_call && error == cudaSuccess) {
         error = (cudaError_t)mock_now.fail_error;
+        failed = name;
+    }
     if (error == cudaSuccess && (!mock_now.driver || mock_now.driver < mock_now.runtime))
         error = cudaErrorInsufficientDriver;
     if (error == cudaSuccess && !mock_now.devices)

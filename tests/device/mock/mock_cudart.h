@@ -41,9 +41,10 @@ struct mock_options mock_defaults(void);
 void mock_reset(const struct mock_options *options);
 /* What still exists: 0 when everything was given back. */
 size_t mock_leaks(void);
-long mock_calls(void);    /* since mock_reset */
-long mock_launches(void); /* kernels that ran, on all devices */
-void mock_release(void);  /* lets a hanging kernel end */
+long mock_calls(void);         /* since mock_reset */
+const char *mock_failed(void); /* the name of the call that fail_call made fail, or NULL */
+long mock_launches(void);      /* kernels that ran, on all devices */
+void mock_release(void);       /* lets a hanging kernel end */
 /* The first call that CUDA would not have allowed, or NULL: wrong device, illegal while capturing, memory
  * that is none, a stream destroyed with work. */
 const char *mock_misuse(void);
