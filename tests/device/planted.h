@@ -65,11 +65,11 @@ static void run(unsigned seed) {
         flying += taken;
         wrong += !taken;
     }
+    device_cuda.unload(got); /* first: without the wait, copies may still be on their way */
     for (int i = 0; i < CUDA_DEPTH; i++) {
         device_cuda.slot_free(gpu, batches[i].input, loaded.plan->input_nbytes);
         device_cuda.slot_free(gpu, batches[i].output, loaded.plan->output_nbytes);
     }
-    device_cuda.unload(got);
     device_cuda.close(gpu);
     device_cpu.unload(want);
     device_cpu.slot_free(cpu, reference.input, loaded.plan->input_nbytes);

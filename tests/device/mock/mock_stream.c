@@ -13,6 +13,7 @@
 enum { MOST_STREAMS = 64 };
 
 static struct CUstream_st *streams[MOST_STREAMS];
+static struct CUevent_st *events;
 static pthread_mutex_t kernels[MOCK_DEVICES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                                 PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                                 PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
@@ -268,11 +269,22 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
     return mock_leave(error);
 }
 
+static void forget(struct CUevent_st *e) {
+    struct CUevent_st **at = &events;
+    while (*at && *at != e)
+        at = &(*at)->next;
+    if (*at)
+        *at = e->next;
+    free(e);
+}
+
 void mock_streams_end(void) {
     pthread_mutex_lock(&mock_mutex);
     for (int i = 0; i < MOST_STREAMS; i++)
         if (streams[i])
             end_stream(streams[i]);
+    while (events)
+        forget(events);
     pthread_mutex_unlock(&mock_mutex);
 }
 
@@ -309,6 +321,8 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags) {
         return error;
     *out = calloc(1, sizeof **out);
     (*out)->device = mock_current;
+    (*out)->next = events;
+    events = *out;
     mock_objects++;
     return mock_leave(cudaSuccess);
 }
@@ -318,7 +332,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
     if (error != cudaSuccess)
         pthread_mutex_lock(&mock_mutex);
     mock_objects--;
-    free(e);
+    forget(e);
     return mock_leave(error);
 }
 

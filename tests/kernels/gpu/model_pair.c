@@ -41,18 +41,21 @@ static void fill(const struct plan *plan, char *input) {
     }
 }
 
-/* One batch; *output is the device's own memory, valid as long as the process. */
+/* One batch; *output is a copy, the caller's. */
 static sl_status run(const struct device_ops *ops, enum precision precision, const struct plan *plan,
                      void **output, sl_error *err) {
     struct device_options options = {.precision = precision, .threads = 1};
     struct device *device;
-    struct program *program;
+    struct program *program = NULL;
     struct device_batch *done, batch = {.row_count = plan->batch};
     sl_status st = ops->open(&device, 0, &options, err);
-    if (st == SL_OK)
-        st = ops->load(device, plan, &program, err);
     if (st != SL_OK)
         return st;
+    st = ops->load(device, plan, &program, err);
+    if (st != SL_OK) {
+        ops->close(device);
+        return st;
+    }
     batch.input = ops->slot_alloc(device, plan->input_nbytes);
     batch.output = ops->slot_alloc(device, plan->output_nbytes);
     if (!batch.input || !batch.output)
@@ -63,7 +66,13 @@ static sl_status run(const struct device_ops *ops, enum precision precision, con
         st = ops->collect(program, &done, err);
     if (st == SL_OK && batch.error.status != SL_OK)
         *err = batch.error;
-    *output = batch.output;
+    *output = mem_alloc(plan->output_nbytes + 1, 1);
+    if (*output && batch.output)
+        memcpy(*output, batch.output, plan->output_nbytes);
+    ops->slot_free(device, batch.input, plan->input_nbytes);
+    ops->slot_free(device, batch.output, plan->output_nbytes);
+    ops->unload(program);
+    ops->close(device);
     return st == SL_OK ? batch.error.status : st;
 }
 
@@ -104,5 +113,10 @@ int main(int argc, char **argv) {
         st = run(&device_cuda, (enum precision)p, plan, &got, &err);
     if (st != SL_OK)
         return failed(&err);
-    return compare(plan, want, got, precisions[p].tolerance) ? 1 : 0;
+    int outside = compare(plan, want, got, precisions[p].tolerance);
+    mem_free(want);
+    mem_free(got);
+    plan_close(plan);
+    graph_close(graph);
+    return outside ? 1 : 0;
 }

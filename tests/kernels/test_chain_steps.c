@@ -1,5 +1,6 @@
-/* test_chain.c: steps that take over the work of those before them: elementwise chains, Add before a norm.
- * Plans of several steps made by hand, with memory laid out by hand, beside the references step by step. */
+/* test_chain_steps.c: steps that take over the work of those before them: elementwise chains, Add before a
+ * norm. Plans of several steps made by hand, with memory laid out by hand, beside the references step by
+ * step. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,7 +275,7 @@ START_TEST(add_and_norm) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("chain");
+    Suite *suite = suite_create("chain_steps");
     TCase *t = tcase_create("chain");
     tcase_add_loop_test(t, five_become_one, 0, 3);
     tcase_add_loop_test(t, in_place, 0, 3);
