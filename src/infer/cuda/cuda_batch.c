@@ -14,6 +14,16 @@
 #include "ops/rules.h"
 #include "support/text.h"
 
+/* ---- marks: the GPU writes them whenever it comes to it ---- */
+
+static uint32_t read_mark(const volatile uint32_t *mark) {
+    return __atomic_load_n(mark, __ATOMIC_ACQUIRE);
+}
+
+static void clear_mark(volatile uint32_t *mark) {
+    __atomic_store_n(mark, 0, __ATOMIC_RELAXED);
+}
+
 /* ---- launches ---- */
 
 struct frame {
@@ -137,7 +147,7 @@ static sl_status enqueue(struct program *p, struct cuda_slot *s, const struct de
 /* The step that a batch is at, in words, as far as its marks tell. */
 static void say_step(const struct program *p, const struct cuda_slot *s, char *text, size_t text_nbytes) {
     const struct plan *plan = p->code.plan;
-    size_t done = s->marks->steps, count = plan->step_count;
+    size_t done = read_mark(&s->marks->steps), count = plan->step_count;
     bool graph = p->device->graphs;
     if (graph && count < CUDA_MARK_EVERY)
         snprintf(text, text_nbytes, "in one of its %zu steps (SLUICE_CUDA_GRAPHS=0 tells which)", count);
@@ -156,7 +166,7 @@ static void say_step(const struct program *p, const struct cuda_slot *s, char *t
 static uint64_t oldest_at_work(struct program *p) {
     pthread_mutex_lock(&p->mutex);
     uint64_t n = p->collected;
-    while (n + 1 < p->submitted && p->slots[n % CUDA_DEPTH].marks->out)
+    while (n + 1 < p->submitted && read_mark(&p->slots[n % CUDA_DEPTH].marks->out))
         n++;
     pthread_mutex_unlock(&p->mutex);
     return n;
@@ -223,7 +233,8 @@ sl_status cuda_submit(struct program *p, struct device_batch *batch, sl_error *e
     batch->error.status = SL_OK;
     batch->culprit = NULL;
     s->batch = batch;
-    s->marks->steps = s->marks->out = 0;
+    clear_mark(&s->marks->steps);
+    clear_mark(&s->marks->out);
     st = enqueue(p, s, batch, err);
     if (st == SL_E_GPU && is_lost(s)) {
         lose(p, batch, cudaGetLastError());
@@ -255,7 +266,7 @@ sl_status cuda_collect(struct program *p, struct device_batch **out, sl_error *e
         error = cudaEventElapsedTime(&ms, s->began, s->computed);
     batch->compute_ns = (uint64_t)((double)ms * 1e6);
     batch->cpu_ns = 0;
-    if (error != cudaSuccess && !s->marks->out)
+    if (error != cudaSuccess && !read_mark(&s->marks->out))
         lose(p, batch, error);
     pthread_mutex_lock(&p->mutex);
     p->collected++;
