@@ -91,6 +91,13 @@ START_TEST(transposed) {
     both("ConvTranspose", "strides=[2,2] pads=[1,1,1,1] output_padding=[1,1]", "f:1,5,3,4 cf:5,3,3,3");
     both("ConvTranspose", "group=2 strides=[2,1] dilations=[1,2]", "f:1,8,3,3 cf:8,4,3,2 cf:8");
     both("ConvTranspose", "strides=[3]", "f:2,4,5 cf:4,2,2 cf:2");
+    both("ConvTranspose", "strides=[4,1] dilations=[2,1] pads=[3,0,1,0]", "f:1,16,3,3 cf:16,9,5,2 cf:9");
+    both("ConvTranspose", "strides=[2,3] dilations=[3,2] pads=[0,4,2,1]", "f:2,8,4,5 cf:8,8,4,4");
+    both("ConvTranspose", "", "f:1,8,3,4 cf:8,16,3,3");
+    both("ConvTranspose", "strides=[2,2,2] pads=[1,1,1,1,1,1]", "f:1,8,2,3,3 cf:8,3,4,4,4 cf:3");
+    both("ConvTranspose", "strides=[2,2] auto_pad='SAME_UPPER'", "f:1,8,3,3 cf:8,8,3,3");
+    both("ConvTranspose", "strides=[5,5] group=2", "f:2,8,3,2 cf:8,3,6,4 cf:6"); /* gathered */
+    both("ConvTranspose", "strides=[20] pads=[3,7]", "f:2,5,4 cf:5,3,32 cf:3");
 }
 END_TEST
 

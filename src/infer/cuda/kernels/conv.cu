@@ -21,6 +21,9 @@
  *               image? A tap is inside if its three bits are set. For kernels of up to 64 such positions
  *   taps_far    where tap 0 stands, compared with the image at each chunk: kernels of any size
  *
+ * ConvTranspose comes here as one convolution for each of stride d x stride h x stride w kinds of output
+ * positions: those of one kind are reached by the same taps (cuda_convolve_transposed.c), and stand `apart`.
+ *
  * Outside, cp.async's shorter source fills in zeros. Groups are products of their own, beside each other in
  * the grid. Tiles, chosen as in gemm.cu by how many there are:
  *
@@ -145,6 +148,31 @@ template <class S> struct taps_far {
     }
 };
 
+/* Takes eight sums of a row to where its position stands in y. */
+template <typename T> struct put_rows {
+    k_put<T> put; /* counts rows and columns of all of y */
+    const struct k_conv *c;
+    int32_t row0;
+
+    SL_DEVICE void eight(int32_t row, int32_t column, float *v) const {
+        row += row0;
+        if (row < c->rows)
+            put.eight(c->spread ? spread(row) : row, column, v);
+    }
+
+    SL_DEVICE int32_t spread(int32_t row) const {
+        uint32_t rest = (uint32_t)row, at = 0, wide = 1;
+#pragma unroll
+        for (int d = 2; d >= 0; d--) {
+            const uint32_t next = k_quotient(rest, c->positions[d]), j = rest - next * c->positions[d].by;
+            at += wide * ((uint32_t)c->first[d] + j * (uint32_t)c->apart[d]);
+            wide *= (uint32_t)c->y_dims[d];
+            rest = next;
+        }
+        return (int32_t)(rest * wide + at);
+    }
+};
+
 template <class S, template <class> class Taps>
 SL_KERNEL_BOUNDS(S::THREADS, 1)
 void conv(const struct k_conv c, k_tiling t, k_divide per_group, bool packed_out) {
@@ -162,9 +190,10 @@ void conv(const struct k_conv c, k_tiling t, k_divide per_group, bool packed_out
                               line_nbytes, c.filters - column0, line_nbytes};
     float sums[S::SUMS];
     k_mainloop<S>(shared, (line_nbytes + K_LINE_NBYTES - 1) / K_LINE_NBYTES, a, b, sums);
-    k_put<T> put = k_put_of<T>(c.out, group * c.filters, row0, column0, c.rows, c.filters, packed_out);
-    if (put.bias)
-        put.bias += group * c.filters;
+    put_rows<T> put = {k_put_of<T>(c.out, group * c.filters, 0, column0, INT32_MAX, c.filters, packed_out),
+                       &c, row0};
+    if (put.put.bias)
+        put.put.bias += group * c.filters;
     k_way_out<S>(shared, sums, put);
 }
 

@@ -21,6 +21,9 @@ struct k_conv {
     struct k_divide kernel[3], chunks;             /* 16 bytes of a tap's channels each */
     int32_t in[3], stride[3], dilation[3], pad[3];
     int32_t image, step[3]; /* in x: elements from image to image, and along each dim */
+    /* Of ConvTranspose: position j of `positions` is first + j * apart of y, which has these dims. */
+    bool spread;
+    int32_t y_dims[3], first[3], apart[3];
 };
 int k_conv_launch(const struct k_conv *args, k_stream stream);
 
@@ -59,8 +62,8 @@ static inline bool k_depthwise_has_strips(int64_t kernel_w, int64_t stride_w, in
 }
 int k_depthwise_launch(const struct k_depthwise *args, k_stream stream);
 
-/* The second half of ConvTranspose: products [n * in positions][groups][taps][filters] of f32 or the type,
- * gathered into y [n, d, h, w, groups * filters]. */
+/* The second half of ConvTranspose by way of products [n * in positions][groups][taps][filters] of f32 or the
+ * type, gathered into y [n, d, h, w, groups * filters]. */
 struct k_gather_transposed {
     const void *products;
     void *y;
