@@ -4,13 +4,42 @@
  * - a JSON object, or a csv whose header has every input's name: each input takes the value of its name;
  * - any other csv row: the inputs take its fields from left to right, in the model's order, each as many as
  * it has elements, and together all of them;
- * - arrays: each input takes the one of its name, the only input also the only array. */
+ * - arrays: each input takes the one of its name, the only input also the only array.
+ *
+ * A field that is empty is NaN where the model says what becomes of that, as scikit-learn's SimpleImputer
+ * does. */
+#include <math.h>
 #include <string.h>
 
 #include "job/job.h"
 #include "support/text.h"
 
 #define MOST_INPUTS 1024
+
+/* Whether the model itself says what a missing number becomes: an Imputer of NaN, or trees with a way for it.
+ */
+static bool takes_missing(const struct graph_node *node) {
+    for (size_t i = 0; i < node->attr_count; i++) {
+        const struct attr *a = &node->attrs[i];
+        if (!strcmp(node->op_type, "Imputer") && !strcmp(a->name, "replaced_value_float") && isnan(a->f))
+            return true;
+        for (size_t k = 0; !strcmp(a->name, "nodes_missing_value_tracks_true") && k < a->count; k++)
+            if (a->type == ATTR_INTS && a->ints[k])
+                return true;
+    }
+    return false;
+}
+
+sl_status derive_missing(struct job_model *model, sl_error *err) {
+    for (size_t i = 0; i < model->graph->node_count; i++)
+        if (takes_missing(&model->graph->nodes[i])) {
+            model->csv_empty_is_nan = true;
+            return json_object_set_new(model->config, "csv", json_pack("{s:b}", "empty_is_nan", 1)) == 0
+                       ? SL_OK
+                       : error_set(err, SL_E_MEMORY, "out of memory for transform.json");
+        }
+    return SL_OK;
+}
 
 static bool has_column(const struct job *job, const char *name) {
     size_t hits = 0;

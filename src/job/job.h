@@ -192,6 +192,8 @@ void job_unprepare(struct job *job);
 sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err);
 /* derive.c: chains for a model of several inputs without transform.json. */
 sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err);
+/* An empty number of a csv row is NaN where the model says what becomes of it. */
+sl_status derive_missing(struct job_model *model, sl_error *err);
 /* derive_image.c: the chain of a picture from preprocessor_config.json or timm's pretrained_cfg, where the
  * model directory has one; into model->config. SL_E_MODEL names what it asks for that no step does. */
 sl_status derive_image(struct job_model *model, sl_error *err);

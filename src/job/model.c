@@ -140,7 +140,9 @@ static sl_status derive_config(struct job_model *model, sl_error *err) {
     model->derived = true;
     for (size_t i = 0; i < model->graph->input_count; i++)
         json_object_set_new(inputs, model->graph->values[model->graph->inputs[i]].name, json_array());
-    sl_status st = derive_image(model, err);
+    sl_status st = derive_missing(model, err);
+    if (st == SL_OK)
+        st = derive_image(model, err);
     return st == SL_OK ? derive_text(model, err) : st;
 }
 
