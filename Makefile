@@ -136,6 +136,8 @@ FORCE:
 $(B)/%_avx2.o: %_avx2.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SIMD_avx2) -MMD -MP -c -o $@ $<
+# every CPU with AVX2 has it, but number_list.c asks
+$(B)/src/support/number_list_avx2.o: BASE += -mbmi
 $(B)/%_avx512.o: %_avx512.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SIMD_avx512) -MMD -MP -c -o $@ $<

@@ -23,7 +23,7 @@ size_t number_list_portable(const char **at, const char *end, char delimiter, bo
 size_t number_scan_list_f32(const char **at, const char *end, char delimiter, bool json, float *out,
                             size_t room) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
         return number_list_avx2(at, end, delimiter, json, out, room);
 #endif
     return number_list_portable(at, end, delimiter, json, out, room);

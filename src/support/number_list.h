@@ -5,7 +5,7 @@
 
 #include "support/number.h"
 
-/* As number_scan_list_f32. The second needs a CPU with AVX2. */
+/* As number_scan_list_f32. The second needs a CPU with AVX2 and BMI1. */
 size_t number_list_portable(const char **at, const char *end, char delimiter, bool json, float *out,
                             size_t room);
 size_t number_list_avx2(const char **at, const char *end, char delimiter, bool json, float *out, size_t room);
