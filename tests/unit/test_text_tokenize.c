@@ -5,8 +5,8 @@
 
 #include "tests/unit/chain_rig.h"
 
-static const char *const cases[] = {"bert-uncased", "bert-cased", "words-nfkd", "roberta",
-                                    "clip",         "llama3",     "unigram"};
+static const char *const cases[] = {"bert-uncased", "bert-cased", "words-nfkd", "roberta",        "clip",
+                                    "llama3",       "unigram",    "wordlevel",  "wordlevel-parts"};
 #define CASES (sizeof cases / sizeof *cases)
 
 static const char *golden(void) {
@@ -245,7 +245,11 @@ START_TEST(refused_by_name) {
         {"{" MODEL ",\"post_processor\":{\"type\":\"Other\"}}",
          "cannot use the tokenizer: its post_processor 'Other' is not supported"},
         {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}",
-         "cannot use the tokenizer: its model 'WordLevel' is not supported"},
+         "cannot use the tokenizer: its model has no 'vocab' of tokens and their ids"},
+        {"{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"x\",\"vocab\":{\"a\":0}}}",
+         "cannot use the tokenizer: its vocabulary has no unknown token 'x'"},
+        {"{\"model\":{\"type\":\"Words\",\"vocab\":{}}}",
+         "cannot use the tokenizer: its model 'Words' is not supported"},
         {"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"x\",\"vocab\":{\"a\":0}}}",
          "cannot use the tokenizer: its vocabulary has no unknown token 'x'"},
         {"{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":99999999999}}}",

@@ -147,7 +147,8 @@ static void *lay(char *memory, size_t *used, size_t count, size_t size) {
 static size_t lay_all(struct text_room *room, const struct text_tokenizer *t, size_t max_nbytes,
                       char *memory) {
     size_t used = 0, cap = room->cap = room_cap(max_nbytes);
-    size_t symbols = t->model.kind == MODEL_WORDPIECE ? 0 : cap + 1;
+    bool whole = t->model.kind == MODEL_WORDLEVEL;
+    size_t symbols = t->model.kind == MODEL_WORDPIECE || whole ? 0 : cap + 1;
     room->buffers = lay(memory, &used, t->split_buffers + 1, sizeof *room->buffers);
     room->raw = lay(memory, &used, cap, sizeof *room->raw);
     room->a = lay(memory, &used, cap, sizeof *room->a);
@@ -157,7 +158,7 @@ static size_t lay_all(struct text_room *room, const struct text_tokenizer *t, si
         if (memory)
             room->buffers[i] = buffer;
     }
-    room->bytes = lay(memory, &used, symbols, 1);
+    room->bytes = lay(memory, &used, whole ? cap : symbols, 1);
     room->symbols = lay(memory, &used, symbols, sizeof *room->symbols);
     room->heap = lay(memory, &used, t->model.kind == MODEL_BPE ? 3 * cap : 0, sizeof *room->heap);
     return used;

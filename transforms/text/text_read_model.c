@@ -1,4 +1,4 @@
-/* text_read_model.c: tokenizer.json's "model": WordPiece, BPE or Unigram, with its vocabulary. */
+/* text_read_model.c: tokenizer.json's "model": WordPiece, WordLevel, BPE or Unigram, with its vocabulary. */
 #include <stdio.h>
 #include <string.h>
 
@@ -222,6 +222,11 @@ sl_status text_read_model(struct text_tokenizer *t, const struct text_node *mode
     if (old || text_json_equals(type, "WordPiece")) {
         t->model.kind = MODEL_WORDPIECE;
         return read_wordpiece(t, model, err);
+    }
+    if (text_json_equals(type, "WordLevel")) {
+        t->model.kind = MODEL_WORDLEVEL;
+        sl_status status = read_vocab(t, text_json_get(&t->json, model, "vocab"), err);
+        return status == SL_OK ? read_unk(t, model, err) : status;
     }
     return text_refuse(t, err, "model", type);
 }

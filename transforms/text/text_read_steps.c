@@ -205,6 +205,14 @@ static sl_status read_split(struct text_tokenizer *t, const struct text_node *no
         split->behavior = text_flag(t, node, "individual_digits", false) ? SPLIT_ISOLATED : SPLIT_CONTIGUOUS;
     } else if (text_json_equals(type, "Split")) {
         status = read_pattern(t, split, node, err);
+    } else if (text_json_equals(type, "CharDelimiterSplit")) {
+        const struct text_node *delimiter = text_json_get(&t->json, node, "delimiter");
+        split->kind = SPLIT_TEXT;
+        split->behavior = SPLIT_REMOVED;
+        if (!text_json_is(delimiter, TEXT_STRING) || !delimiter->nbytes)
+            return text_refuse(t, err, "CharDelimiterSplit's delimiter", delimiter);
+        if (!text_code_points(t, delimiter, &split->text, &split->text_count))
+            return no_memory(t, err);
     } else if (text_json_equals(type, "Metaspace")) {
         status = read_metaspace(t, split, node, err);
     } else if (text_json_equals(type, "ByteLevel")) {

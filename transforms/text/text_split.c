@@ -9,6 +9,9 @@ static void model_word(struct text_run *run, const uint32_t *c, size_t count) {
     case MODEL_WORDPIECE:
         text_wordpiece(run, c, count);
         return;
+    case MODEL_WORDLEVEL:
+        text_wordlevel(run, c, count);
+        return;
     case MODEL_BPE:
         text_bpe(run, c, count);
         return;

@@ -122,7 +122,7 @@ static sl_status open_any(const sl_host *host, const sl_params *params, const sl
         "",       "tokenizer",   "max_length", "truncation", "truncation_side", "padding_side",
         "pad_id", "pad_type_id", "max_bytes",  NULL};
     const char *file = NULL;
-    static const char *const models[] = {"wordpiece", "bpe", "unigram"};
+    static const char *const models[] = {"wordpiece", "bpe", "unigram", "wordlevel"};
     sl_status status = host->param_only(params, keys, err);
     if (status == SL_OK)
         status = host->param_text(params, host->param_has(params, "") ? "" : "tokenizer", &file, err);

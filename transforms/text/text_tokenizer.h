@@ -80,7 +80,7 @@ struct text_split {
 
 /* --- model --- */
 
-enum text_model_kind { MODEL_WORDPIECE, MODEL_BPE, MODEL_UNIGRAM };
+enum text_model_kind { MODEL_WORDPIECE, MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDLEVEL };
 
 #define TEXT_NONE INT32_MIN
 
@@ -223,6 +223,7 @@ void text_split_from(struct text_run *run, size_t step, const uint32_t *c, size_
 size_t text_pattern_match(const struct unicode *unicode, enum text_pattern pattern, const uint32_t *c,
                           size_t at, size_t count);
 void text_wordpiece(struct text_run *run, const uint32_t *c, size_t count);
+void text_wordlevel(struct text_run *run, const uint32_t *c, size_t count);
 void text_bpe(struct text_run *run, const uint32_t *c, size_t count);
 void text_unigram(struct text_run *run, const uint32_t *c, size_t count);
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""make.py CORPUS: trains small tokenizers of every kind on CORPUS and writes them here with the ids that Hugging Face
+"""make.py CORPUS [CASE...]: trains small tokenizers of every kind on CORPUS and writes them here with the ids that Hugging Face
 tokenizers gives for a sample of its lines and for texts that are hard: CASE/tokenizer.json, sample.txt (JSON texts, a
-line each) and CASE/ids.txt. tests/unit/test_text_tokenize.c reads them."""
+line each) and CASE/ids.txt. With cases only these are made, of the sample as it is, and CORPUS may be sample.txt.
+tests/unit/test_text_tokenize.c reads them."""
 import itertools
 import json
 import os
@@ -48,6 +49,12 @@ def unigram(normalizer, pre):
     return t, trainers.UnigramTrainer(vocab_size=4000, special_tokens=ROBERTA, unk_token="<unk>", show_progress=False)
 
 
+def wordlevel(normalizer, pre, most):
+    t = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    t.normalizer, t.pre_tokenizer = normalizer, pre
+    return t, trainers.WordLevelTrainer(vocab_size=most, special_tokens=BERT, show_progress=False)
+
+
 def bert_post(t):
     t.post_processor = PR.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
 
@@ -78,17 +85,27 @@ CASES = {
     "llama3": (bpe(P.Sequence([P.Split(Regex(LLAMA3), "isolated"), P.ByteLevel(add_prefix_space=False, use_regex=False)]),
                    model=models.BPE(ignore_merges=True)), template_post),
     "unigram": (unigram(N.Sequence([N.NFKC(), N.Replace(Regex(" {2,}"), " ")]), P.Metaspace(prepend_scheme="first")), template_post),
+    "wordlevel": (wordlevel(N.Lowercase(), P.Whitespace(), 1500), bert_post),
+    "wordlevel-parts": (wordlevel(N.NFC(), P.Sequence([P.WhitespaceSplit(), P.CharDelimiterSplit("e"), P.Punctuation("merged_with_previous"),
+                                                       P.Digits(True)]), 900), None),
 }
 
 
 def main():
     with open(sys.argv[1], encoding="utf-8", newline="\n") as f:
         lines = [line.rstrip("\n") for line in itertools.islice(f, 200000)]
+    only = sys.argv[2:]
     random.seed(3)
-    texts = HARD + random.sample([line for line in lines if len(line) < 120], 300)
-    with open(HERE + "/sample.txt", "w", encoding="utf-8") as f:
-        f.writelines(json.dumps(text, ensure_ascii=False) + "\n" for text in texts)
+    if only:
+        with open(HERE + "/sample.txt", encoding="utf-8", newline="\n") as f:
+            texts = [json.loads(line) for line in f]
+    else:
+        texts = HARD + random.sample([line for line in lines if len(line) < 120], 300)
+        with open(HERE + "/sample.txt", "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(text, ensure_ascii=False) + "\n" for text in texts)
     for name, ((t, trainer), post) in CASES.items():
+        if only and name not in only:
+            continue
         t.train_from_iterator(lines[: 3000 if name == "unigram" else 20000], trainer)
         if post:
             post(t)
