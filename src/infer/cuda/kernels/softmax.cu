@@ -4,9 +4,15 @@
  * Bytes an element: one read, one write (f16: 4 together). FLOPs: some 10, so the kernel can at best be as
  * fast as memory. That decides its form: read a row once, keep it in registers, write it once.
  *
- * How the threads are laid out. Threads come in warps of 32 that run in step; when its 32 lanes read 32
- * neighbouring numbers, the GPU makes one wide access of it. So a warp takes a row, and lane l has the
- * numbers l, l + 32, l + 64, ... :
+ * How the threads are laid out. A kernel is one function that many threads run at once. They come in blocks
+ * (blockIdx.x says which); a block's threads (threadIdx.x) can wait for each other and have a little fast
+ * memory of their own, the shared memory. Within a block they come in warps of 32, whose members, the lanes,
+ * can read each other's registers. When 32 lanes read 32 neighbouring numbers, the GPU makes one wide access
+ * of it. So a warp takes a row, and lane l has the numbers l, l + 32, l + 64, ... :
+ *
+ *   row r:   0    1   ...  31 |  32   33  ...  63 |  64   65  ... n-1, then -inf
+ *   lane:    0    1   ...  31 |   0    1  ...  31 |   0    1  ...
+ *   kept in:       v[0]       |       v[1]        |       v[2]          of that lane
  *
  *   n <= 1024   softmax_short: a warp a row, 4 rows a block of 128 threads. PER_LANE registers hold the row.
  *   n >  1024   softmax_long: a block of 256 threads a row. The row no longer fits into registers: it is read
@@ -19,10 +25,12 @@
 #include "infer/cuda/kernels/k_softmax.h"
 #include "sluice/kernel.cuh"
 
+/* SL_KERNEL, SL_DEVICE (a function for kernels to call), SL_SHARED and sl_* are from sluice/kernel.cuh. */
 enum { WARP = 32, SHORT_ROWS = 4, SHORT_MOST = 1024, LONG_THREADS = 256, LONG_WARPS = LONG_THREADS / WARP };
 
 /* The largest or the sum of what the 32 lanes hold; every lane gets the result. In step 16 a lane meets the
- * one 16 away and both add up what both have; after steps 8, 4, 2, 1 each has met all. */
+ * one 16 away and both take the larger, or add up, what both have; after steps 8, 4, 2, 1 each has met all.
+ */
 SL_DEVICE float warp_max(float v) {
     for (int away = WARP / 2; away > 0; away /= 2)
         v = fmaxf(v, sl_shfl_xor(v, away));
@@ -71,7 +79,8 @@ template <typename T, int PER_LANE> SL_KERNEL void softmax_short(const T *x, T *
 /* ---- long rows: a block each ---- */
 
 /* From the warps' results to the block's: each warp leaves its own in shared memory, all wait, all read. The
- * wait at the end is for who comes next: nobody may write `room` again while a slow warp still reads it. */
+ * wait at the end is for who comes next: nobody may write `room` again while a slow warp still reads it. A
+ * maximum may meet a result twice; a sum must start from 0 again. */
 SL_DEVICE float block_max(float v, float *room) {
     v = warp_max(v);
     if (threadIdx.x % WARP == 0)
@@ -111,6 +120,10 @@ template <typename T> SL_KERNEL void softmax_long(const T *x, T *y, int32_t n) {
 }
 
 /* ---- launchers ---- */
+
+/* PER_LANE is 2, 8 or 32: the smallest that covers the row, so that short rows do not loop over nothing.
+ * SL_LAUNCH takes the kernel, blocks, threads a block, shared bytes beyond SL_SHARED, the stream, arguments.
+ */
 
 template <typename T> static int launch(const struct k_softmax *s, k_stream stream) {
     const T *x = (const T *)s->x;
