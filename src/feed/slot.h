@@ -26,6 +26,7 @@ struct row {
     uint32_t text_nbytes;    /* of text[r * text_row_nbytes]: the formatted output line with its '\n'; before
                               * that the input, where results are joined with it */
     uint8_t state;           /* enum row_state */
+    uint8_t bucket;          /* which of the job's lengths it has; 0 where there is one */
 };
 
 /* Why row r was rejected; valid when rows[r].state is ROW_REJECTED. Texts are escaped. */
@@ -68,6 +69,8 @@ struct slot {
     bool sealed;
     /* rows reserved and not yet decoded, plus one while the slot is open */
     _Atomic uint32_t undecoded;
+    /* rows whose outputs are not there yet, where batches are made of rows: the executor's */
+    _Atomic uint32_t uncomputed;
     /* rows not yet formatted */
     _Atomic uint32_t unformatted;
     /* bytes of `strings` that are taken; any worker that decodes */

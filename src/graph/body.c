@@ -267,6 +267,7 @@ static sl_status make_plan(struct work *w, struct body *body, const struct graph
     options.free_rows = true;
     options.int8 = options.loaded_once = false;
     options.prologues = NULL;
+    options.epilogues = NULL;
     options.dim_count = 0;
     options.fixed = fixed;
     options.bounds = bounds;

@@ -89,6 +89,20 @@ struct plan_prologue {
     sl_affine affine;
 };
 
+/* What a chain of results leaves to the device of output i, float [batch, sequence, n]: one vector of the
+ * sequence, over the places where a model input [batch, sequence] is not 0. The plan's output is [batch, n].
+ */
+struct plan_epilogue {
+    enum plan_pool {
+        PLAN_POOL_NONE,
+        PLAN_POOL_MEAN,
+        PLAN_POOL_MEAN_SQRT,
+        PLAN_POOL_FIRST,
+        PLAN_POOL_LAST
+    } pool;
+    size_t mask; /* the input */
+};
+
 struct work_bound; /* work.h */
 struct plan_budget;
 
@@ -96,6 +110,7 @@ struct plan_options {
     int64_t batch; /* rows; a model with a fixed batch dim takes that (SL_E_MODEL when it differs and batch is
                       not 0) */
     const struct plan_prologue *prologues; /* per model input, or NULL */
+    const struct plan_epilogue *epilogues; /* per model output, or NULL */
     const char *const *dim_names;          /* --dim NAME=VALUE */
     const int64_t *dim_values;
     size_t dim_count;

@@ -192,6 +192,9 @@ sl_status work_open(struct work *w, const struct graph *graph, const struct plan
             st = add_prologue(w, i, err);
     if (st == SL_OK)
         st = copy_nodes(w, err);
+    for (size_t i = 0; st == SL_OK && options->epilogues && i < graph->output_count; i++)
+        if (options->epilogues[i].pool)
+            st = work_pool_output(w, i, err);
     return st;
 }
 

@@ -63,9 +63,12 @@ struct work {
     struct op_least *call_least;
 };
 
-/* Copies the graph, with the inputs' dims bound (shapes.c) and the prologues in front. */
+/* Copies the graph, with the inputs' dims bound (shapes.c), the prologues in front and the epilogues behind.
+ */
 sl_status work_open(struct work *w, const struct graph *graph, const struct plan_options *options,
                     struct arena *arena, sl_error *err);
+/* The epilogue of an output, behind the model. pool_output.c */
+sl_status work_pool_output(struct work *w, size_t output, sl_error *err);
 /* Closes the plans of graphs inside nodes, unless a plan has taken them. body.c */
 void work_close(struct work *w);
 /* GRAPH_NONE when out of memory. */

@@ -5,6 +5,7 @@
 #define INFER_EXECUTOR_H
 
 #include "feed/ring.h"
+#include "infer/compose.h"
 #include "infer/device.h"
 #include "support/stats.h"
 
@@ -16,8 +17,12 @@ struct executor_options {
     const struct device_ops *ops;
     struct program *const *programs; /* the plan loaded on each device */
     unsigned program_count, slot_count;
+    /* Where there are buckets batches are made of rows by their length, and `programs` are the buckets' own.
+     * `plan` then is only how slots lie. */
+    const struct composer_options *compose; /* NULL: a slot is a batch */
     struct stage_stats *stats;
-    /* Collector thread, in order: the slot's outputs are there. The callee owns it from now on. */
+    /* Either thread: the slot's outputs are there. The callee owns it from now on. Slots come in order, but
+     * for those whose batches are made of rows. */
     void (*computed)(void *ctx, struct slot *slot);
     /* Either thread, at most once: nothing more will be computed. `slot`: whose batch it was, or NULL; it is
      * lent for the call. */

@@ -35,8 +35,16 @@ void job_fit_widths(struct job *job) {
     job->widths.slots = job->device_count * job->device_ops->own_depth + 4;
 }
 
+/* A slot whose rows are dealt out to batches needs few beside it: one fills, one is decoded to its end, two
+ * are computed, one is formatted and written. */
+#define BUCKET_SLOTS 5
+
+unsigned job_slots(const struct job *job) {
+    return job->bucket_count ? BUCKET_SLOTS : job->widths.slots;
+}
+
 void job_ring_options(const struct job *job, struct ring_options *options) {
-    *options = (struct ring_options){.slot_count = job->widths.slots,
+    *options = (struct ring_options){.slot_count = job_slots(job),
                                      .row_count = (uint32_t)job->plan->batch,
                                      .input_nbytes = job->plan->input_nbytes,
                                      .output_nbytes = job->plan->output_nbytes,
@@ -47,8 +55,8 @@ void job_ring_options(const struct job *job, struct ring_options *options) {
 /* A worker takes few images or many lines; formatting in pieces of some 32 KiB of text. */
 void job_tasks_options(const struct job *job, struct tasks_options *options) {
     size_t rows = (32u << 10) / formatter_row_nbytes(job->formatter) + 1;
-    *options = (struct tasks_options){.decode_room = job->widths.blocks * job->widths.slots,
-                                      .format_room = job->widths.slots,
+    *options = (struct tasks_options){.decode_room = job->widths.blocks * job_slots(job),
+                                      .format_room = job_slots(job),
                                       .take_decode = job->container ? job->container->take_records : 1,
                                       .take_format = rows > 1024 ? 1024 : (uint32_t)rows,
                                       .active = job->widths.workers};
@@ -56,7 +64,7 @@ void job_tasks_options(const struct job *job, struct tasks_options *options) {
 
 void job_output_options(const struct job *job, struct output_options *options) {
     /* shards in flight: one per reader, and any that have rows in a slot */
-    size_t in_flight = job->widths.readers + (size_t)job->widths.slots * (size_t)job->plan->batch;
+    size_t in_flight = job->widths.readers + (size_t)job_slots(job) * (size_t)job->plan->batch;
     *options =
         (struct output_options){.dir = job->output_path,
                                 .shards = job->output_shards,
@@ -97,13 +105,13 @@ static void find_limit(struct job *job) {
 }
 
 /* Every device gets the same; the one with the least left is the limit. */
-static void find_gpu_limit(struct job *job, const struct device_memory *first) {
+static void find_gpu_limit(struct job *job, const struct plan *plan, const struct device_memory *first) {
     struct budget *b = &job->budget;
     unsigned tightest = 0;
     struct device_memory least = *first, other;
     char total[32];
     for (unsigned i = 1; i < job->device_count; i++) {
-        job->device_ops->memory(job->devices[i], job->plan, &other);
+        job->device_ops->memory(job->devices[i], plan, &other);
         if (!other.total_nbytes || (least.total_nbytes && other.free_nbytes >= least.free_nbytes))
             continue;
         least = other;
@@ -126,10 +134,34 @@ static void find_gpu_limit(struct job *job, const struct device_memory *first) {
     snprintf(b->gpu_limit_from, sizeof b->gpu_limit_from, "--gpu-memory");
 }
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* Of all plans together. Buckets have their weights in common, and on the host their arenas, too: a thread is
+ * in one batch at a time. */
+static void device_needs(const struct job *job, struct device_memory *all) {
+    const struct device_ops *ops = job->device_ops;
+    if (!job->bucket_count)
+        ops->memory(job->devices[0], job->plan, all);
+    for (unsigned i = 0; i < job->bucket_count; i++) {
+        struct device_memory one;
+        ops->memory(job->devices[0], job->buckets[i].plan, &one);
+        if (!i)
+            *all = (struct device_memory){
+                .own = one.own, .free_nbytes = one.free_nbytes, .total_nbytes = one.total_nbytes};
+        all->weights_nbytes = larger(all->weights_nbytes, one.weights_nbytes);
+        all->arena_nbytes =
+            one.own ? all->arena_nbytes + one.arena_nbytes : larger(all->arena_nbytes, one.arena_nbytes);
+        all->library_nbytes += one.library_nbytes;
+        all->slots_nbytes += one.slots_nbytes;
+    }
+}
+
 static void add_device(struct job *job) {
     struct budget *b = &job->budget;
     struct device_memory device;
-    job->device_ops->memory(job->devices[0], job->plan, &device);
+    device_needs(job, &device);
     enum budget_place place = device.own ? BUDGET_DEVICE : BUDGET_HOST;
     add_at(b, place, device.own ? "weights" : "weights, packed", 1, device.weights_nbytes);
     add_at(b, place, device.own ? "arena and scratch" : "arenas and scratch", 1, device.arena_nbytes);
@@ -137,7 +169,7 @@ static void add_device(struct job *job) {
     if (device.own) {
         add_at(b, place, "batches in flight", job->device_ops->own_depth,
                device.slots_nbytes / job->device_ops->own_depth);
-        find_gpu_limit(job, &device);
+        find_gpu_limit(job, job->bucket_count ? job->buckets[0].plan : job->plan, &device);
     }
 }
 
@@ -147,7 +179,14 @@ static void add_slots(struct job *job) {
     struct budget *b = &job->budget;
     job_ring_options(job, &ring);
     size_t blocks = ring.input_nbytes + ring.output_nbytes;
-    if (job->device_ops->own_depth) {
+    if (job->bucket_count) {
+        struct bucket buckets[MOST_BUCKETS];
+        struct composer_options compose;
+        job_composer_options(job, buckets, &compose);
+        add(b, "slots", ring.slot_count, ring_slot_nbytes(&ring));
+        add_at(b, job->device_ops->own_depth ? BUDGET_PINNED : BUDGET_HOST, "batches by length",
+               compose.batch_count, composer_batch_nbytes(&compose));
+    } else if (job->device_ops->own_depth) {
         add_at(b, BUDGET_PINNED, "slots, pinned", job->widths.slots, blocks);
         add(b, "slots, their rows", job->widths.slots, ring_slot_nbytes(&ring) - blocks);
     } else {
@@ -223,10 +262,10 @@ sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err) {
         plan_close(job->plan);
     job->formatter = NULL;
     job->plan = NULL;
-    sl_status st = job_make_plan(job, batch, &job->plan, err);
+    sl_status st = job_make_plan_of(job, batch, 0, &job->plan, err);
     if (st == SL_OK)
-        st = formatter_open(&job->formatter, json_object_get(job->model.config, "outputs"), job->plan,
-                            job_accept(job), &job->chain_options, err);
+        st = formatter_open(&job->formatter, job->outputs, job->plan, job_accept(job), &job->chain_options,
+                            err);
     struct format_join join = {.input = job->processing.join,
                                .input_nbytes = (size_t)job->options->max_join_nbytes,
                                .filter = &job->processing.output};

@@ -51,6 +51,7 @@ void job_fail(struct job *job, const sl_error *err) {
 /* ---- open and close
  * ------------------------------------------------------------------------------------------- */
 
+/* What a device reads and writes itself is its own to give. */
 static void *device_slot_alloc(void *ctx, size_t nbytes) {
     struct job *job = ctx;
     void *p = job->device_ops->slot_alloc(job->devices[0], nbytes);
@@ -62,6 +63,17 @@ static void *device_slot_alloc(void *ctx, size_t nbytes) {
 static void device_slot_free(void *ctx, void *p, size_t nbytes) {
     struct job *job = ctx;
     job->device_ops->slot_free(job->devices[0], p, nbytes);
+}
+
+/* Where batches are made of rows, no device sees a slot. */
+static void *host_slot_alloc(void *ctx, size_t nbytes) {
+    (void)ctx;
+    return mem_map(nbytes);
+}
+
+static void host_slot_free(void *ctx, void *p, size_t nbytes) {
+    (void)ctx;
+    mem_unmap(p, nbytes);
 }
 
 /* Pinned memory that was refused: what there was to give. */
@@ -79,11 +91,15 @@ static void explain_pinned(const struct job *job, sl_error *err) {
 }
 
 static sl_status load_programs(struct job *job, sl_error *err) {
-    for (unsigned i = 0; i < job->device_count; i++) {
-        sl_status st = job->device_ops->load(job->devices[i], job->plan, &job->programs[i], err);
-        if (st != SL_OK)
-            return st;
-    }
+    unsigned plans = job->bucket_count ? job->bucket_count : 1;
+    for (unsigned i = 0; i < job->device_count; i++)
+        for (unsigned k = plans; k-- > 0;) { /* the longest first: it needs the most */
+            const struct plan *plan = job->bucket_count ? job->buckets[k].plan : job->plan;
+            struct program **program = job->bucket_count ? &job->buckets[k].programs[i] : &job->programs[i];
+            sl_status st = job->device_ops->load(job->devices[i], plan, program, err);
+            if (st != SL_OK)
+                return st;
+        }
     return SL_OK;
 }
 
@@ -112,12 +128,17 @@ static void executor_ended(void *ctx) {
 }
 
 static sl_status open_executor(struct job *job, sl_error *err) {
+    job_composer_options(job, job->bucket_list, &job->compose);
+    job->compose.alloc = device_slot_alloc;
+    job->compose.free = device_slot_free;
+    job->compose.ctx = job;
     struct executor_options options = {.ring = job->ring,
                                        .plan = job->plan,
                                        .ops = job->device_ops,
                                        .programs = job->programs,
                                        .program_count = job->device_count,
-                                       .slot_count = job->widths.slots,
+                                       .slot_count = job_slots(job),
+                                       .compose = job->bucket_count ? &job->compose : NULL,
                                        .stats = &job->stats[STAGE_MODEL],
                                        .computed = job_slot_computed,
                                        .failed = executor_failed,
@@ -167,20 +188,20 @@ sl_status job_open_streams(struct job *job, sl_error *err) {
     struct tasks_options tasks;
     job_ring_options(job, &ring);
     job_tasks_options(job, &tasks);
-    ring.slot_alloc = device_slot_alloc;
-    ring.slot_free = device_slot_free;
+    ring.slot_alloc = job->bucket_count ? host_slot_alloc : device_slot_alloc;
+    ring.slot_free = job->bucket_count ? host_slot_free : device_slot_free;
     ring.ctx = job;
     sl_status st = load_programs(job, err);
     if (st == SL_OK)
         st = ring_open(&job->ring, &ring, err);
-    if (st == SL_E_MEMORY && !job->ring && job->slot_refused)
-        explain_pinned(job, err);
     if (st == SL_OK)
         st = tasks_open(&job->tasks, &tasks, err);
     if (st == SL_OK)
         st = block_pool_open(&job->pool, &job->widths, job->options->max_record_nbytes, err);
     if (st == SL_OK)
         st = open_executor(job, err);
+    if (st == SL_E_MEMORY && job->slot_refused)
+        explain_pinned(job, err);
     if (st == SL_OK)
         st = open_readers(job, err);
     if (st == SL_OK)
@@ -207,9 +228,13 @@ void job_close_streams(struct job *job) {
     if (job->shard_errors)
         mem_unmap(job->shard_errors, job->shards.count * sizeof *job->shard_errors);
     /* programs first: after a failure a device may still be at work in slots that nobody collected */
-    for (unsigned i = 0; i < job->device_count; i++)
+    for (unsigned i = 0; i < job->device_count; i++) {
         if (job->programs[i])
             job->device_ops->unload(job->programs[i]);
+        for (unsigned k = 0; k < job->bucket_count; k++)
+            if (job->buckets[k].programs[i])
+                job->device_ops->unload(job->buckets[k].programs[i]);
+    }
     executor_close(job->executor);
     block_pool_close(&job->pool);
     tasks_close(job->tasks);
@@ -277,8 +302,11 @@ static void watch_device(struct job *job, struct patience *p, uint64_t now) {
     if (p->said || !job->device_ops->look || now - p->since_ns < SLOW_BATCH_NS)
         return;
     p->said = true;
-    for (unsigned i = 0; i < job->device_count; i++) {
-        job->device_ops->look(job->programs[i], text, sizeof text);
+    unsigned plans = job->bucket_count ? job->bucket_count : 1;
+    for (unsigned i = 0; i < job->device_count * plans; i++) {
+        struct program *program =
+            job->bucket_count ? job->buckets[i % plans].programs[i / plans] : job->programs[i];
+        job->device_ops->look(program, text, sizeof text);
         job_note(job, "no batch has come back for %llu s: %s",
                  (unsigned long long)((now - p->since_ns) / 1000000000u), text);
     }

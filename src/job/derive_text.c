@@ -218,6 +218,8 @@ sl_status derive_text(struct job_model *model, sl_error *err) {
         st = add_inputs(model, &c, file, err);
     if (st == SL_OK)
         st = c.modules ? add_modules(model, &c, err) : add_labels(model, &c, err);
+    if (st == SL_OK && json_object_set_new(model->config, "text", json_pack("{s:s}", "buckets", "auto")) != 0)
+        st = no_memory(err);
     model->tokenised = st == SL_OK;
     json_decref(c.config);
     json_decref(c.tokenizer);

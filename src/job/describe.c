@@ -20,6 +20,11 @@ sl_status job_give_text(struct buf *out, char **text, sl_error *err) {
     return SL_OK;
 }
 
+/* Of the largest batches; with buckets the job's own plan is none that runs. */
+static const struct plan *job_longest_plan(const struct job *job) {
+    return job->bucket_count ? job->buckets[job->bucket_count - 1].plan : job->plan;
+}
+
 /* ---- plan
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -60,7 +65,8 @@ static void print_batches(struct job *job, struct buf *out) {
     char arena[32], total[32];
     int64_t chosen = job->plan->batch, most = chosen > 256 ? 2 * chosen : 4 * chosen;
     sl_error err = {0};
-    if (job->model.unbatched || graph_fixed_batch(job->model.graph) || job->plan->dynamic)
+    if (job->model.unbatched || graph_fixed_batch(job->model.graph) || job->plan->dynamic ||
+        job->bucket_count)
         return;
     buf_puts(out, "\nbatch sizes\n");
     for (int64_t batch = 1; batch <= most; batch = batch < chosen && chosen < 2 * batch
@@ -78,6 +84,16 @@ static void print_batches(struct job *job, struct buf *out) {
     }
 }
 
+static void print_buckets(const struct job *job, struct buf *out) {
+    if (*job->bucket_line)
+        buf_printf(out, "lengths %s\n", job->bucket_line);
+    for (unsigned i = 0; i < job->bucket_count; i++)
+        buf_printf(out, "%s%lld tokens x %lld rows", i ? ", " : "lengths ", (long long)job->buckets[i].length,
+                   (long long)job->buckets[i].rows);
+    if (job->bucket_count)
+        buf_printf(out, "; of %lld rows at a time\n", (long long)job->plan->batch);
+}
+
 static void print_plan(struct job *job, struct buf *out) {
     char size[32];
     buf_printf(out, "model   %s\n", text_quote(job->model.path));
@@ -87,13 +103,15 @@ static void print_plan(struct job *job, struct buf *out) {
         buf_printf(out, "input   %zu shard%s, %s, %s\n", job->shards.count, job->shards.count == 1 ? "" : "s",
                    job->container->name, size);
     }
-    buf_printf(out, "batch   %lld rows (%s)\n", (long long)job->plan->batch, job->batch_line);
+    const struct plan *plan = job_longest_plan(job);
+    buf_printf(out, "batch   %lld rows (%s)\n", (long long)plan->batch, job->batch_line);
+    print_buckets(job, out);
     buf_printf(out, "workers %u, readers %u, device threads %u, slots %u\n", job->widths.workers,
-               job->widths.readers, job->widths.device_threads, job->widths.slots);
+               job->widths.readers, job->widths.device_threads, job_slots(job));
     print_config(job, out);
     print_chains(job, out);
     buf_puts(out, "\nsteps\n");
-    plan_print_steps(job->plan, out);
+    plan_print_steps(plan, out);
     buf_puts(out, "\nmemory\n");
     budget_print(&job->budget, out);
     print_batches(job, out);
@@ -107,14 +125,14 @@ static void print_plan_json(const struct job *job, struct buf *out) {
     buf_puts(out, ", ");
     json_put_key(out, "device");
     json_put_string(out, job->device_line, strlen(job->device_line));
-    buf_printf(out, ", \"batch_size\": %lld, ", (long long)job->plan->batch);
+    buf_printf(out, ", \"batch_size\": %lld, ", (long long)job_longest_plan(job)->batch);
     json_put_key(out, "batch_reason");
     json_put_string(out, job->batch_line, strlen(job->batch_line));
     buf_printf(out,
                ", \"workers\": %u, \"readers\": %u, \"device_threads\": %u, \"slots\": %u, \"steps\": %zu, "
                "\"shards\": %zu, \"input_bytes\": %llu, \"memory\": [",
-               job->widths.workers, job->widths.readers, job->widths.device_threads, job->widths.slots,
-               job->plan->step_count, job->has_input ? job->shards.count : 0,
+               job->widths.workers, job->widths.readers, job->widths.device_threads, job_slots(job),
+               job_longest_plan(job)->step_count, job->has_input ? job->shards.count : 0,
                job->has_input ? (unsigned long long)job->shards.total_nbytes : 0);
     for (unsigned i = 0; i < job->budget.line_count; i++) {
         const struct budget_line *line = &job->budget.lines[i];

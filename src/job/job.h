@@ -27,6 +27,7 @@
 #include "support/stats.h"
 
 #define JOB_MAX_DEVICES 16
+#define MOST_TOKEN_INPUTS 16
 
 /* What the model is and how its records are prepared. */
 struct job_model {
@@ -44,7 +45,7 @@ struct job_model {
 };
 
 /* Memory, line by line, before any of it is taken. */
-#define BUDGET_LINES 20
+#define BUDGET_LINES 24
 enum budget_place { BUDGET_HOST, BUDGET_PINNED, BUDGET_DEVICE }; /* what is pinned is the host's too */
 struct budget {
     struct budget_line {
@@ -65,6 +66,13 @@ struct budget {
 struct job_widths {
     unsigned cores, workers, workers_max, readers, device_threads, slots, blocks;
     size_t block_nbytes;
+};
+
+/* The model for texts of one length. */
+struct job_bucket {
+    int64_t length, rows;
+    struct plan *plan;
+    struct program *programs[JOB_MAX_DEVICES];
 };
 
 /* A pool of blocks that readers fill and workers give back. */
@@ -130,6 +138,17 @@ struct job {
     struct chain_options chain_options;
     struct chain **chains; /* one per model input */
     struct plan_prologue *prologues;
+    struct plan_epilogue *epilogues; /* or NULL */
+    json_t *outputs;                 /* the config's, without what the epilogues do */
+    /* texts: */
+    bool tokens[MOST_TOKEN_INPUTS]; /* inputs that are rows of tokens */
+    int64_t token_length;
+    size_t token_mask;                       /* the input that says which of them count */
+    struct job_bucket buckets[MOST_BUCKETS]; /* by length; with any, `plan` is only how a slot lies */
+    unsigned bucket_count;
+    struct bucket bucket_list[MOST_BUCKETS]; /* the same for the executor */
+    struct composer_options compose;
+    char bucket_line[160];
     struct plan *plan;
     struct formatter *formatter;
     const struct device_ops *device_ops;
@@ -187,7 +206,6 @@ void job_devices_close(struct job *job);
 /* prepare.c: everything that can be known before the first byte of a record. Opens, reserves little. */
 sl_status job_prepare(struct job *job, sl_error *err);
 void job_unprepare(struct job *job);
-/* The plan for a batch size, with the formatter that fits it. */
 /* What model input i wants from its chain: its shape without the batch dim, where it has one. */
 sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_error *err);
 /* derive.c: chains for a model of several inputs without transform.json. */
@@ -215,7 +233,20 @@ bool job_filter_input(const struct job *job, char *room, sl_record *record, stru
 sl_status job_place(const sl_job_options *options, const char *place, char path[PATH_MAX], sl_error *err);
 sl_status job_open_shards(struct job *job, sl_error *err);
 
-sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err);
+/* The model for batches of that many rows, and for texts of `length` tokens (0: of the longest). */
+sl_status job_make_plan_of(struct job *job, int64_t batch, int64_t length, struct plan **plan, sl_error *err);
+
+/* lower.c: what the device does of the chains of results: epilogues and outputs. */
+sl_status job_lower(struct job *job, sl_error *err);
+
+/* buckets.c: from the batch that was chosen for the longest texts to plans for all lengths, where
+ * transform.json wants them. */
+bool job_wants_buckets(const struct job_model *model);
+sl_status job_settle_buckets(struct job *job, sl_error *err);
+void job_close_buckets(struct job *job);
+/* `buckets` has room for MOST_BUCKETS; how to get memory is left open. */
+void job_composer_options(const struct job *job, struct bucket *buckets, struct composer_options *options);
+unsigned job_row_bucket(const struct job *job, const void *mask); /* of a row that was decoded */
 
 /* budget.c */
 void job_choose_widths(struct job *job);
@@ -224,6 +255,7 @@ sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err); /* sets 
 void budget_add_up(struct job *job);
 bool budget_fits(const struct budget *budget);
 void budget_print(const struct budget *budget, struct buf *out);
+unsigned job_slots(const struct job *job); /* of the ring */
 void job_ring_options(const struct job *job, struct ring_options *options);
 void job_tasks_options(const struct job *job, struct tasks_options *options);
 void job_output_options(const struct job *job, struct output_options *options);

@@ -80,17 +80,24 @@ static sl_status read_csv_keys(struct job_model *model, const char *where, sl_er
 }
 
 static sl_status read_text_keys(struct job_model *model, const char *where, sl_error *err) {
-    const json_t *text = json_object_get(model->config, "text"), *most = json_object_get(text, "max_bytes");
+    const json_t *text = json_object_get(model->config, "text"), *value;
+    const char *key;
+    bool good = !text || json_is_object(text);
     model->text_nbytes = TEXT_NBYTES;
-    if (!text)
-        return SL_OK;
-    if (!json_is_integer(most) || json_object_size(text) != 1 || json_integer_value(most) < 1 ||
-        json_integer_value(most) > TEXT_MOST_NBYTES)
+    json_object_foreach((json_t *)text, key, value) {
+        const char *word = json_string_value(value);
+        bool most = !strcmp(key, "max_bytes"), buckets = !strcmp(key, "buckets");
+        if (most && json_integer_value(value) >= 1 && json_integer_value(value) <= TEXT_MOST_NBYTES)
+            model->text_nbytes = (size_t)json_integer_value(value);
+        else if (most || !buckets || !(json_is_array(value) || (word && !strcmp(word, "auto"))))
+            good = false;
+    }
+    if (!good)
         return error_set(
             err, SL_E_MODEL,
-            "bad 'text' in '%s': expected {\"max_bytes\": 1 to %d}, what a record's texts may have", where,
-            TEXT_MOST_NBYTES);
-    model->text_nbytes = (size_t)json_integer_value(most);
+            "bad 'text' in '%s': known are \"max_bytes\", 1 to %d, what a record's texts may have, and "
+            "\"buckets\", \"auto\" or a list of lengths in tokens that the model is planned for",
+            where, TEXT_MOST_NBYTES);
     return SL_OK;
 }
 

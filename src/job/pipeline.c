@@ -209,6 +209,8 @@ static void decode_record(struct job_worker *self, const struct block *block, ui
             return;
         }
     }
+    if (job->bucket_count)
+        slot->rows[row].bucket = (uint8_t)job_row_bucket(job, row_input(job, slot, job->token_mask, row));
 }
 
 static void decode(struct job_worker *self, const struct task *task) {

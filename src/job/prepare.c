@@ -182,16 +182,40 @@ static sl_status open_chains(struct job *job, sl_error *err) {
     return SL_OK;
 }
 
-sl_status job_make_plan(struct job *job, int64_t batch, struct plan **plan, sl_error *err) {
+/* Chains give rows of the longest texts, of which a shorter plan takes the beginning. */
+static sl_status shorten(const struct job *job, int64_t length, struct plan_prologue **prologues,
+                         sl_error *err) {
+    size_t count = job->model.graph->input_count;
+    if (!length)
+        return SL_OK;
+    *prologues = mem_alloc(count, sizeof **prologues);
+    if (!*prologues)
+        return error_set(err, SL_E_MEMORY, "out of memory for the plan");
+    for (size_t i = 0; i < count; i++) {
+        (*prologues)[i] = job->prologues[i];
+        if (i < MOST_TOKEN_INPUTS && job->tokens[i])
+            (*prologues)[i].staged.dims[0] = length;
+    }
+    return SL_OK;
+}
+
+sl_status job_make_plan_of(struct job *job, int64_t batch, int64_t length, struct plan **plan,
+                           sl_error *err) {
+    struct plan_prologue *shorter = NULL;
+    sl_status st = shorten(job, length, &shorter, err);
     struct plan_options options = {.batch = batch,
                                    .unbatched = job->model.unbatched,
                                    .int8 = !strcmp(job->options->precision, "int8"),
                                    .text_row_nbytes = job->model.text_nbytes,
-                                   .prologues = job->prologues,
+                                   .prologues = shorter ? shorter : job->prologues,
+                                   .epilogues = job->epilogues,
                                    .dim_names = job->options->dim_names,
                                    .dim_values = job->options->dim_values,
                                    .dim_count = job->options->dim_count};
-    return plan_make(plan, job->model.graph, &options, err);
+    if (st == SL_OK)
+        st = plan_make(plan, job->model.graph, &options, err);
+    mem_free(shorter);
+    return st;
 }
 
 /* What no kernel here can run, all of it at once. */
@@ -244,10 +268,11 @@ sl_status job_prepare(struct job *job, sl_error *err) {
         return st;
     settle_delimiter(job);
     job_choose_widths(job);
-    if ((st = open_chains(job, err)) != SL_OK || (st = job_devices_open(job, err)) != SL_OK ||
-        (st = settle_device(job, err)) != SL_OK)
+    if ((st = open_chains(job, err)) != SL_OK || (st = job_lower(job, err)) != SL_OK ||
+        (st = job_devices_open(job, err)) != SL_OK || (st = settle_device(job, err)) != SL_OK)
         return st;
-    return job_choose_batch(job, err);
+    st = job_choose_batch(job, err);
+    return st == SL_OK ? job_settle_buckets(job, err) : st;
 }
 
 void job_unprepare(struct job *job) {
@@ -255,11 +280,14 @@ void job_unprepare(struct job *job) {
         formatter_close(job->formatter);
     if (job->plan)
         plan_close(job->plan);
+    job_close_buckets(job);
     job_devices_close(job);
     for (size_t i = 0; job->chains && i < job->model.graph->input_count; i++)
         chain_close(job->chains[i]);
     mem_free(job->chains);
     mem_free(job->prologues);
+    mem_free(job->epilogues);
+    json_decref(job->outputs);
     if (job->columns != job->header)
         mem_free(job->columns);
     mem_free(job->header);

@@ -19,6 +19,7 @@ struct device {
 struct program {
     struct cpu_program code;
     struct cpu_frame frame;
+    struct cpu_room room;
     struct fake_settings settings;
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -117,6 +118,7 @@ static void fake_unload(struct program *p) {
     pthread_mutex_unlock(&p->mutex);
     pthread_join(p->thread, NULL);
     frame_close(&p->frame, &p->code);
+    room_close(&p->room);
     arena_clear(&p->code.memory);
     mem_free(p->code.steps);
     pthread_cond_destroy(&p->changed);
@@ -137,7 +139,9 @@ static sl_status fake_load(struct device *device, const struct plan *plan, struc
         if (p->code.steps[i].scratch_nbytes > p->code.scratch_nbytes)
             p->code.scratch_nbytes = p->code.steps[i].scratch_nbytes;
     if (st == SL_OK)
-        st = frame_open(&p->frame, &p->code, 0, err);
+        st = room_fit(&p->room, &p->code, err);
+    if (st == SL_OK)
+        st = frame_open(&p->frame, &p->code, 0, &p->room, err);
     if (st != SL_OK)
         return st;
     pthread_mutex_init(&p->mutex, NULL);

@@ -32,6 +32,32 @@ tree() {
         sort -z | xargs -0 -r sha256sum)
 }
 
+# close TOLERANCE WANT GOT: the same files and fields; numbers within TOLERANCE, of the largest of their line but 1 at least.
+close() {
+    local tolerance=$1 file
+    diff <(cd "$2" && find . -name '*.out' | sort) <(cd "$3" && find . -name '*.out' | sort) || return 1
+    find "$2" -name '*.out' -printf '%P\n' >"$WORK/files"
+    [ -s "$WORK/files" ] || { echo "no outputs"; return 1; }
+    while read -r file; do
+        awk -F, -v tolerance="$tolerance" -v file="$file" '
+            NR == FNR { want[FNR] = $0; lines = FNR; next }
+            {
+                n = split(want[FNR], w, ",")
+                most = 1
+                for (i = 1; i <= n; i++)
+                    if (w[i] + 0 == w[i] && (w[i] < 0 ? -w[i] : w[i]) > most) most = w[i] < 0 ? -w[i] : w[i]
+                bad = n != NF
+                for (i = 1; i <= NF && !bad; i++) {
+                    number = $i ~ /^-?[0-9.]+(e[-+]?[0-9]+)?$/
+                    d = number ? $i - w[i] : $i != w[i]
+                    bad = (d < 0 ? -d : d) > tolerance * most
+                }
+                if (bad) { printf "%s:%d: %s is not %s\n", file, FNR, $0, want[FNR]; failed = 1 }
+            }
+            END { if (lines != FNR) { print file ": other lines"; failed = 1 } exit failed }' "$2/$file" "$3/$file" || return 1
+    done <"$WORK/files"
+}
+
 # breast_cancer_csv ROWS SEED: the first sample's rows, again and again with other ids and values a little off.
 breast_cancer_csv() {
     local rows=$1 seed=$2 source

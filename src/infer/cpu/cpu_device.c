@@ -1,40 +1,42 @@
 /* cpu_device.c: the CPU as a device. Its threads take whole batches, one each, so no barrier stands inside a
  * batch and nothing spins; batches leave in the order in which they came. */
 #include <omp.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "infer/cpu/cpu_crew.h"
 #include "infer/cpu/cpu_step.h"
 #include "support/clock.h"
 #include "support/machine.h"
 #include "support/mem.h"
-#include "support/thread.h"
 
 struct device {
     struct device_options options;
     struct machine machine;
+    /* of the programs that are loaded, all together: */
+    struct crew *crew;
+    struct cpu_room *rooms; /* [threads]: where each thread computes, whatever program it is */
+    struct onednn_share *share;
+    struct program *programs; /* a list */
 };
 
-enum batch_state { BATCH_WAITING, BATCH_RUNNING, BATCH_DONE };
-
-struct compute_thread {
+/* A batch on its way through the crew. */
+struct ticket {
+    struct crew_task task;
     struct program *program;
-    struct cpu_frame frame;
-    pthread_t thread;
+    struct device_batch *batch;
 };
 
 struct program {
     struct cpu_program code; /* read-only after load */
-    struct compute_thread *threads;
-    unsigned thread_count, started, depth;
-    pthread_mutex_t mutex;
-    pthread_cond_t work, done;
-    /* under mutex: a ring of `depth` batches in the order of submission */
-    struct device_batch **batches;
-    enum batch_state *states;
-    uint64_t submitted, taken, collected; /* counts; index is count % depth */
-    bool stop;
+    struct device *device;
+    struct program *next;
+    struct cpu_frame *frames; /* [threads] */
+    unsigned depth;
+    struct ticket *tickets; /* a ring in the order of submission */
+    /* counts; index is count % depth. Written by the thread that submits, and by the one that collects */
+    _Atomic uint64_t submitted, collected;
 };
 
 static int cpu_count(char *why, size_t why_nbytes) {
@@ -149,66 +151,37 @@ static void cpu_memory(const struct device *device, const struct plan *plan, str
 /* ---- running
  * -------------------------------------------------------------------------------------------------- */
 
-static void compute(struct program *p, struct cpu_frame *frame, struct device_batch *batch) {
+static void compute(struct crew_task *task, unsigned thread) {
+    struct ticket *ticket = (struct ticket *)(void *)task;
+    struct device_batch *batch = ticket->batch;
+    struct program *p = ticket->program;
     uint64_t wall = clock_ns(), cpu = clock_thread_ns();
-    frame_run(frame, &p->code, batch->input, batch->output, &batch->error);
+    frame_run(&p->frames[thread], &p->code, batch->input, batch->output, &batch->error);
     batch->cpu_ns = clock_thread_ns() - cpu;
     batch->compute_ns = clock_ns() - wall;
 }
 
-static void *compute_run(void *arg) {
-    struct compute_thread *self = arg;
-    struct program *p = self->program;
-    omp_set_num_threads(1); /* oneDNN starts no team in this thread */
-    pthread_mutex_lock(&p->mutex);
-    for (;;) {
-        while (p->taken == p->submitted && !p->stop)
-            pthread_cond_wait(&p->work, &p->mutex);
-        if (p->taken == p->submitted)
-            break;
-        unsigned at = (unsigned)(p->taken++ % p->depth);
-        struct device_batch *batch = p->batches[at];
-        p->states[at] = BATCH_RUNNING;
-        pthread_mutex_unlock(&p->mutex);
-        compute(p, &self->frame, batch);
-        pthread_mutex_lock(&p->mutex);
-        p->states[at] = BATCH_DONE;
-        pthread_cond_broadcast(&p->done);
-    }
-    pthread_mutex_unlock(&p->mutex);
-    return NULL;
-}
-
 static sl_status cpu_submit(struct program *p, struct device_batch *batch, sl_error *err) {
-    sl_status st = SL_OK;
-    pthread_mutex_lock(&p->mutex);
-    if (p->submitted - p->collected == p->depth) {
-        st = error_set(err, SL_E_INTERNAL, "more than %u batches in flight on the cpu device", p->depth);
-    } else {
-        unsigned at = (unsigned)(p->submitted++ % p->depth);
-        batch->error.status = SL_OK;
-        p->batches[at] = batch;
-        p->states[at] = BATCH_WAITING;
-        pthread_cond_signal(&p->work);
-    }
-    pthread_mutex_unlock(&p->mutex);
-    return st;
+    uint64_t number = p->submitted;
+    if (number - p->collected == p->depth)
+        return error_set(err, SL_E_INTERNAL, "more than %u batches in flight on the cpu device", p->depth);
+    struct ticket *ticket = &p->tickets[number % p->depth];
+    batch->error.status = SL_OK;
+    *ticket = (struct ticket){.task.run = compute, .program = p, .batch = batch};
+    p->submitted = number + 1;
+    crew_give(p->device->crew, &ticket->task);
+    return SL_OK;
 }
 
 static sl_status cpu_collect(struct program *p, struct device_batch **batch, sl_error *err) {
-    sl_status st = SL_OK;
-    pthread_mutex_lock(&p->mutex);
-    if (p->collected == p->submitted) {
-        st = error_set(err, SL_E_INTERNAL, "no batch is in flight on the cpu device");
-    } else {
-        unsigned at = (unsigned)(p->collected % p->depth);
-        while (p->states[at] != BATCH_DONE)
-            pthread_cond_wait(&p->done, &p->mutex);
-        *batch = p->batches[at];
-        p->collected++;
-    }
-    pthread_mutex_unlock(&p->mutex);
-    return st;
+    uint64_t number = p->collected;
+    if (number == p->submitted)
+        return error_set(err, SL_E_INTERNAL, "no batch is in flight on the cpu device");
+    struct ticket *ticket = &p->tickets[number % p->depth];
+    crew_wait(p->device->crew, &ticket->task);
+    *batch = ticket->batch;
+    p->collected = number + 1;
+    return SL_OK;
 }
 
 static unsigned cpu_depth(const struct program *p) {
@@ -218,45 +191,54 @@ static unsigned cpu_depth(const struct program *p) {
 /* ---- loading
  * -------------------------------------------------------------------------------------------------- */
 
-static void stop_threads(struct program *p) {
-    pthread_mutex_lock(&p->mutex);
-    p->stop = true;
-    pthread_cond_broadcast(&p->work);
-    pthread_mutex_unlock(&p->mutex);
-    for (unsigned i = 0; i < p->started; i++)
-        pthread_join(p->threads[i].thread, NULL);
+/* The last program takes along what all had together. */
+static void leave(struct program *p) {
+    struct device *device = p->device;
+    struct program **at = &device->programs;
+    while (*at && *at != p)
+        at = &(*at)->next;
+    if (*at)
+        *at = p->next;
+    if (device->programs)
+        return;
+    crew_close(device->crew);
+    for (unsigned i = 0; device->rooms && i < device->options.threads; i++)
+        room_close(&device->rooms[i]);
+    mem_free(device->rooms);
+    device->crew = NULL;
+    device->rooms = NULL;
 }
 
 static void cpu_unload(struct program *p) {
     if (!p)
         return;
-    stop_threads(p);
-    for (unsigned i = 0; p->threads && i < p->thread_count; i++)
-        if (p->threads[i].frame.plan)
-            frame_close(&p->threads[i].frame, &p->code);
+    for (uint64_t i = p->collected; i < p->submitted; i++) /* after a failure nobody collects them */
+        crew_wait(p->device->crew, &p->tickets[i % p->depth].task);
+    for (unsigned i = 0; p->frames && i < p->device->options.threads; i++)
+        if (p->frames[i].plan)
+            frame_close(&p->frames[i], &p->code);
     code_clear(&p->code);
-    mem_free(p->threads);
-    mem_free(p->batches);
-    mem_free(p->states);
-    pthread_cond_destroy(&p->done);
-    pthread_cond_destroy(&p->work);
-    pthread_mutex_destroy(&p->mutex);
+    leave(p);
+    mem_free(p->frames);
+    mem_free(p->tickets);
     mem_free(p);
 }
 
-static sl_status open_thread(struct program *p, unsigned i, sl_error *err) {
-    p->threads[i].program = p;
-    return frame_open(&p->threads[i].frame, &p->code, i, err);
-}
-
-static sl_status start_threads(struct program *p, sl_error *err) {
-    for (unsigned i = 0; i < p->thread_count; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "compute-%u", i % 1000u);
-        sl_status st = thread_start(&p->threads[i].thread, name, compute_run, &p->threads[i], err);
+/* The crew is at rest while a program is loaded, so rooms may move. */
+static sl_status open_frames(struct device *device, struct program *p, sl_error *err) {
+    if (!device->rooms)
+        device->rooms = mem_alloc(device->options.threads, sizeof *device->rooms);
+    if (!device->rooms)
+        return error_set(err, SL_E_MEMORY, "out of memory for the program");
+    for (unsigned i = 0; i < device->options.threads; i++) {
+        sl_status st = room_fit(&device->rooms[i], &p->code, err);
+        for (struct program *other = device->programs; other; other = other->next)
+            if (other->frames[i].plan)
+                frame_bind(&other->frames[i], &other->code);
+        if (st == SL_OK)
+            st = frame_open(&p->frames[i], &p->code, i, &device->rooms[i], err);
         if (st != SL_OK)
             return st;
-        p->started++;
     }
     return SL_OK;
 }
@@ -266,26 +248,24 @@ static sl_status cpu_load(struct device *device, const struct plan *plan, struct
     struct program *p = mem_alloc(1, sizeof *p);
     if (!p)
         return error_set(err, SL_E_MEMORY, "out of memory for the program");
-    pthread_mutex_init(&p->mutex, NULL);
-    pthread_cond_init(&p->work, NULL);
-    pthread_cond_init(&p->done, NULL);
-    p->thread_count = device->options.threads;
-    p->depth = p->thread_count + 1; /* one waits, so that no thread does */
+    p->device = device;
+    p->depth = device->options.threads + 1; /* one waits, so that no thread does */
     p->code.plan = plan;
-    p->threads = mem_alloc(p->thread_count, sizeof *p->threads);
-    p->batches = mem_alloc(p->depth, sizeof *p->batches);
-    p->states = mem_alloc(p->depth, sizeof *p->states);
-    sl_status st = p->threads && p->batches && p->states
-                       ? fill(&p->code, device, err)
-                       : error_set(err, SL_E_MEMORY, "out of memory for the program");
-    for (unsigned i = 0; st == SL_OK && i < p->thread_count; i++)
-        st = open_thread(p, i, err);
+    p->code.share = plan->loaded_once ? NULL : &device->share;
+    p->frames = mem_alloc(device->options.threads, sizeof *p->frames);
+    p->tickets = mem_alloc(p->depth, sizeof *p->tickets);
+    sl_status st = p->frames && p->tickets ? fill(&p->code, device, err)
+                                           : error_set(err, SL_E_MEMORY, "out of memory for the program");
     if (st == SL_OK)
-        st = start_threads(p, err);
+        st = open_frames(device, p, err);
+    if (st == SL_OK && !device->crew)
+        st = crew_open(&device->crew, device->options.threads, err);
     if (st != SL_OK) {
         cpu_unload(p);
         return st;
     }
+    p->next = device->programs;
+    device->programs = p;
     *out = p;
     return SL_OK;
 }

@@ -87,18 +87,51 @@ sl_status reference_fill(struct cpu_program *p, sl_error *err) {
     return st;
 }
 
-sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned thread, sl_error *err) {
+/* ---- frames ---- */
+
+static bool fit(void **memory, size_t *nbytes, size_t wanted) {
+    if (*memory && *nbytes >= wanted)
+        return true;
+    mem_unmap(*memory, *nbytes);
+    *memory = mem_map(wanted);
+    *nbytes = wanted;
+    return *memory != NULL;
+}
+
+sl_status room_fit(struct cpu_room *room, const struct cpu_program *p, sl_error *err) {
+    if (fit(&room->arena, &room->arena_nbytes, p->plan->arena_nbytes) &&
+        fit(&room->scratch, &room->scratch_nbytes, p->scratch_nbytes))
+        return SL_OK;
+    return error_set(err, SL_E_MEMORY, "out of memory for a compute thread's arena");
+}
+
+void room_close(struct cpu_room *room) {
+    mem_unmap(room->arena, room->arena_nbytes);
+    mem_unmap(room->scratch, room->scratch_nbytes);
+    *room = (struct cpu_room){0};
+}
+
+void frame_bind(struct cpu_frame *f, const struct cpu_program *p) {
     const struct plan *plan = p->plan;
-    *f = (struct cpu_frame){.plan = plan, .thread = thread};
-    f->arena = mem_map(plan->arena_nbytes);
-    f->scratch = mem_map(p->scratch_nbytes);
+    f->scratch = f->room->scratch;
+    for (size_t i = 0; i < plan->step_count; i++)
+        f->calls[i].scratch = f->scratch;
+    for (size_t i = 0; i < plan->value_count; i++)
+        if (plan->values[i].place == PLAN_ARENA)
+            f->values[i].data = (char *)f->room->arena + plan->values[i].offset;
+}
+
+sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned thread,
+                     const struct cpu_room *room, sl_error *err) {
+    const struct plan *plan = p->plan;
+    *f = (struct cpu_frame){.plan = plan, .thread = thread, .room = room};
     f->text = mem_map(plan->text_nbytes);
     f->values = copy_values(plan);
     f->dynamic = mem_alloc(1, plan_room_nbytes(plan) + 1);
     /* calls and their pointers in one block */
     f->calls =
         mem_alloc(1, (plan->step_count + 1) * sizeof *f->calls + slot_count(plan) * sizeof(sl_tensor *));
-    if (!f->arena || !f->scratch || !f->text || !f->values || !f->dynamic || !f->calls) {
+    if (!f->text || !f->values || !f->dynamic || !f->calls) {
         frame_close(f, p);
         return error_set(err, SL_E_MEMORY, "out of memory for a compute thread's arena");
     }
@@ -106,14 +139,11 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
     for (size_t i = 0; i < plan->step_count; i++) {
         bind_call(plan, i, f->values, slots, &f->calls[i]);
         f->calls[i].state = p->steps[i].state;
-        f->calls[i].scratch = f->scratch;
         f->calls[i].failed = &f->error;
         f->calls[i].text = f->text + plan->steps[i].text_offset;
         slots += plan->steps[i].in_count + plan->steps[i].out_count;
     }
-    for (size_t i = 0; i < plan->value_count; i++)
-        if (plan->values[i].place == PLAN_ARENA)
-            f->values[i].data = (char *)f->arena + plan->values[i].offset;
+    frame_bind(f, p);
     sl_status st = row_blocks_open(p, thread, err);
     if (st != SL_OK)
         frame_close(f, p);
@@ -122,8 +152,6 @@ sl_status frame_open(struct cpu_frame *f, const struct cpu_program *p, unsigned 
 
 void frame_close(struct cpu_frame *f, const struct cpu_program *p) {
     row_blocks_close(p, f->thread);
-    mem_unmap(f->arena, p->plan->arena_nbytes);
-    mem_unmap(f->scratch, p->scratch_nbytes);
     mem_unmap(f->text, p->plan->text_nbytes);
     mem_free(f->values);
     mem_free(f->dynamic);

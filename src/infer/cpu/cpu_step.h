@@ -28,16 +28,23 @@ struct cpu_step {
     bool formatted;
 };
 
+/* Memory that a thread computes in: the arena of one batch and the scratch of one step. */
+struct cpu_room {
+    void *arena, *scratch;
+    size_t arena_nbytes, scratch_nbytes;
+};
+
 /* One compute thread's view of a program. */
 struct cpu_frame {
     const struct plan *plan;
     unsigned thread;
-    void *arena, *scratch;
-    char *text;            /* of the texts that steps make */
-    sl_tensor *values;     /* [value_count]; data of inputs and outputs set for each batch */
-    struct op_call *calls; /* [step_count] */
-    void *dynamic;         /* of a plan_room */
-    sl_error error;        /* of a step whose sizes depend on data */
+    const struct cpu_room *room; /* of all programs that the thread runs */
+    void *scratch;               /* the room's */
+    char *text;                  /* of the texts that steps make */
+    sl_tensor *values;           /* [value_count]; data of inputs and outputs set for each batch */
+    struct op_call *calls;       /* [step_count] */
+    void *dynamic;               /* of a plan_room */
+    sl_error error;              /* of a step whose sizes depend on data */
 };
 
 struct cpu_program {
@@ -52,15 +59,20 @@ struct cpu_program {
     size_t mapped_nbytes;
     size_t released_nbytes; /* of the model's memory that packing makes free again */
     bool rehearsal; /* only to learn what it would take: nothing large is copied, no code is generated */
-    struct onednn *onednn;     /* or NULL */
-    struct row_blocks *blocks; /* steps of as many rows as the data makes */
+    struct onednn_share **share; /* packed weights of all programs on the device, or NULL */
+    struct onednn *onednn;       /* or NULL */
+    struct row_blocks *blocks;   /* steps of as many rows as the data makes */
     unsigned threads;
 };
 
 /* cpu_reference.c */
 sl_status reference_fill(struct cpu_program *program, sl_error *err);
+/* Makes the room large enough. What it held is lost, and frames in it must be bound again. */
+sl_status room_fit(struct cpu_room *room, const struct cpu_program *program, sl_error *err);
+void room_close(struct cpu_room *room);
 sl_status frame_open(struct cpu_frame *frame, const struct cpu_program *program, unsigned thread,
-                     sl_error *err);
+                     const struct cpu_room *room, sl_error *err);
+void frame_bind(struct cpu_frame *frame, const struct cpu_program *program); /* to its room */
 void frame_close(struct cpu_frame *frame, const struct cpu_program *program);
 /* Runs one step, its values in the formats that it wants. */
 void step_run(const struct cpu_step *step, struct cpu_frame *frame);

@@ -128,7 +128,7 @@ size_t onednn_count(const struct cpu_program *program) {
     return count;
 }
 
-static void close_primitive(struct onednn_primitive *p) {
+static void close_primitive(struct cpu_program *program, struct onednn_primitive *p) {
     for (unsigned i = 0; i < p->thread_count; i++) {
         struct onednn_thread *t = &p->threads[i];
         for (unsigned k = 0; k < p->value_count; k++)
@@ -147,7 +147,8 @@ static void close_primitive(struct onednn_primitive *p) {
         dnnl_memory_destroy(p->weights);
     if (p->primitive)
         dnnl_primitive_destroy(p->primitive);
-    mem_unmap(p->packed, p->packed_nbytes);
+    if (!onednn_share_drop(program->share, p->packed))
+        mem_unmap(p->packed, p->packed_nbytes);
     mem_free(p->threads);
     mem_free(p);
 }
@@ -157,9 +158,10 @@ void onednn_clear(struct cpu_program *program) {
         return;
     for (struct onednn_primitive *p = program->onednn->primitives, *next; p; p = next) {
         next = p->next;
-        close_primitive(p);
+        close_primitive(program, p);
     }
     onednn_pack_clear(program);
+    onednn_share_forget(program->share, program->plan);
     if (program->onednn->engine)
         dnnl_engine_destroy(program->onednn->engine);
     mem_free(program->onednn);

@@ -104,6 +104,18 @@ dnnl_status_t onednn_finish(struct cpu_program *program, size_t index, struct on
 dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *p, desc_ref from,
                           const void *data, desc_ref wanted);
 void onednn_pack_clear(struct cpu_program *program);
+
+/* onednn_share.c: what other programs of the device have packed from the same numbers; NULL: nobody did, or
+ * share is NULL. */
+void *onednn_share_find(struct onednn_share **share, desc_ref from, const void *data, desc_ref wanted);
+/* The share owns `packed` from now on, with one user. False when out of memory; nothing is done without a
+ * share. */
+bool onednn_share_add(struct onednn_share **share, const struct plan *plan, desc_ref from, const void *data,
+                      desc_ref wanted, void *packed);
+/* One user less; false: it is not the share's. */
+bool onednn_share_drop(struct onednn_share **share, void *packed);
+/* The plan's numbers are going: nobody may be compared with them any more. */
+void onednn_share_forget(struct onednn_share **share, const struct plan *plan);
 sl_status onednn_failed(dnnl_status_t status, const struct plan_step *step, sl_error *err);
 
 dnnl_data_type_t onednn_dtype(sl_dtype dtype);

@@ -66,9 +66,12 @@ dnnl_status_t onednn_pack(struct cpu_program *program, struct onednn_primitive *
     program->mapped_nbytes += p->packed_nbytes;
     if (program->rehearsal)
         return dnnl_success;
+    p->packed = onednn_share_find(program->share, from, data, wanted);
+    if (p->packed)
+        return dnnl_memory_create(&p->weights, wanted, engine, p->packed);
     struct onednn_packing *k = mem_alloc(1, sizeof *k);
     p->packed = mem_map(p->packed_nbytes);
-    if (!k || !p->packed) {
+    if (!k || !p->packed || !onednn_share_add(program->share, program->plan, from, data, wanted, p->packed)) {
         mem_free(k);
         return dnnl_out_of_memory;
     }

@@ -188,9 +188,10 @@ size_t row_blocks_primitives(const struct cpu_program *program) {
 }
 
 sl_status row_blocks_open(const struct cpu_program *program, unsigned thread, sl_error *err) {
+    static const struct cpu_room none; /* there is no arena, and the scratch is the whole program's */
     sl_status st = SL_OK;
     for (struct row_blocks *b = program->blocks; st == SL_OK && b; b = b->next) {
-        st = frame_open(&b->frames[thread], &b->code, thread, err);
+        st = frame_open(&b->frames[thread], &b->code, thread, &none, err);
         b->opened[thread] = st == SL_OK;
     }
     return st;
