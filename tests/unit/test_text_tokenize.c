@@ -5,8 +5,9 @@
 
 #include "tests/unit/chain_rig.h"
 
-static const char *const cases[] = {"bert-uncased", "bert-cased", "words-nfkd", "roberta",        "clip",
-                                    "llama3",       "unigram",    "wordlevel",  "wordlevel-parts"};
+static const char *const cases[] = {
+    "bert-uncased", "bert-cased", "words-nfkd", "roberta",         "clip",
+    "llama3",       "unigram",    "wordlevel",  "wordlevel-parts", "wordlevel-patterns"};
 #define CASES (sizeof cases / sizeof *cases)
 
 static const char *golden(void) {
@@ -92,8 +93,7 @@ START_TEST(ids_are_the_library_s) {
 }
 END_TEST
 
-/* Three inputs, one tokenisation: the later chains take over the first one's steps and write the same rows.
- */
+/* Three inputs, one tokenisation: the later chains take over the first one's steps, and write the same. */
 START_TEST(chains_share_what_they_begin_with) {
     static const char *const names[] = {"input_ids", "attention_mask", "token_type_ids"};
     char dir[8192];
@@ -238,9 +238,9 @@ START_TEST(refused_by_name) {
          "cannot use the tokenizer: its normalizer 'Nmt' is not supported"},
         {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}}",
          "cannot use the tokenizer: its pre_tokenizer 'UnicodeScripts' is not supported"},
-        {"{" MODEL
-         ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a|b\"},\"behavior\":\"Removed\"}}",
-         "cannot use the tokenizer: its pre_tokenizer Split with the regular expression 'a|b' is not "
+        {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)*\"},\"behavior\":"
+         "\"Removed\"}}",
+         "cannot use the tokenizer: its pre_tokenizer Split with the regular expression '(a|b)*' is not "
          "supported"},
         {"{" MODEL ",\"post_processor\":{\"type\":\"Other\"}}",
          "cannot use the tokenizer: its post_processor 'Other' is not supported"},
@@ -273,9 +273,8 @@ START_TEST(refused_by_name) {
         snprintf(want, sizeof want, "%s (step 1, which gets a json value)", refused[i].why);
         RIG_REFUSED(rig_open_with(&rig, LENGTH_8, json_spec(), NULL, &options), want);
     }
-    /* Deeper than 64. */
     struct rig rig;
-    static char deep[400];
+    static char deep[400]; /* deeper than 64 */
     memset(deep, '[', 200);
     put_file("tokenizer.json", deep);
     ck_assert_int_eq(rig_open_with(&rig, LENGTH_8, json_spec(), NULL, &options), SL_E_MODEL);
@@ -288,6 +287,54 @@ START_TEST(refused_by_name) {
                 "cannot find a tokenizer: the model directory has no 'tokenizer.json', 'vocab.txt' or "
                 "'vocab.json' (step 1, "
                 "which gets a json value)");
+}
+END_TEST
+
+/* Expressions that would mean something else to us than to Oniguruma, or can match nothing. */
+START_TEST(expressions_are_known_or_refused) {
+    static const struct {
+        const char *regex;
+        bool known;
+    } expressions[] = {{"[a-c]+|x", true},
+                       {"(?i:'s)|\\\\p{N}", true},
+                       {"( ?\\\\p{L}+)?a", true},
+                       {"a*", false},
+                       {"a|", false},
+                       {"(?i:ss)", false},
+                       {"(?<=a)b", false},
+                       {"\\\\bfoo", false},
+                       {"^a", false},
+                       {"[a&&b]", false},
+                       {"[[:alpha:]]", false},
+                       {"\\\\p{Han}", false},
+                       {"(?i)a", false},
+                       {"(?>a)", false},
+                       {"a**", false},
+                       {"[a", false},
+                       {"(a", false},
+                       {"a)", false},
+                       {"a{3,1}", false},
+                       {"(?i:é)", false},
+                       {"[^", false},
+                       {"\\\\", false},
+                       {"[b-a]", false},
+                       {"((((((((((a))))))))))", false}};
+    struct chain_options options = in_dir(dir);
+    char json[512];
+    make_dir();
+    for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++) {
+        struct rig rig;
+        snprintf(json, sizeof json,
+                 "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},"
+                 "\"behavior\":\"Isolated\"}}",
+                 expressions[i].regex);
+        put_file("tokenizer.json", json);
+        sl_status st = rig_open_with(&rig, LENGTH_8, json_spec(), NULL, &options);
+        ck_assert_msg(st == (expressions[i].known ? SL_OK : SL_E_MODEL), "'%s'", expressions[i].regex);
+        if (st == SL_OK)
+            rig_close(&rig);
+    }
+    drop_dir();
 }
 END_TEST
 
@@ -345,6 +392,7 @@ int main(void) {
     tcase_add_test(tc, older_files);
     tcase_add_test(tc, first_is_where_the_text_began);
     tcase_add_test(tc, refused_by_name);
+    tcase_add_test(tc, expressions_are_known_or_refused);
     tcase_add_test(tc, rejected_texts);
     tcase_add_test(tc, left_truncation);
     suite_add_tcase(suite, tc);

@@ -157,7 +157,13 @@ static sl_status read_pattern(struct text_tokenizer *t, struct text_split *split
         split->kind = SPLIT_TEXT;
         return text_code_points(t, text, &split->text, &split->text_count) ? SL_OK : no_memory(t, err);
     }
-    if (!find_pattern(regex, &split->pattern))
+    if (find_pattern(regex, &split->pattern))
+        return SL_OK;
+    uint32_t *c;
+    size_t count;
+    if (text_json_is(regex, TEXT_STRING) && text_code_points(t, regex, &c, &count))
+        split->regex = text_regex_read(t, c, count);
+    if (!split->regex)
         return text_refuse(t, err, "pre_tokenizer Split with the regular expression", regex);
     return SL_OK;
 }

@@ -80,7 +80,8 @@ static void cut_at_pattern(struct cutter *cut, const struct text_split *split, s
     const struct unicode *u = &cut->run->t->unicode;
     size_t gap = 0;
     for (size_t i = 0; i < count && !cut->run->done;) {
-        size_t end = text_pattern_match(u, split->pattern, cut->c, i, count);
+        size_t end = split->regex ? text_regex_match(split->regex, u, cut->c, i, count)
+                                  : text_pattern_match(u, split->pattern, cut->c, i, count);
         if (end == i) {
             i++;
             continue;

@@ -7,6 +7,7 @@
 #define TEXT_TOKENIZER_H
 
 #include "transforms/text/text_json.h"
+#include "transforms/text/text_regex.h"
 #include "transforms/text/text_unicode.h"
 #include "transforms/text/text_vocab.h"
 
@@ -68,6 +69,7 @@ struct text_split {
     enum text_split_kind kind;
     enum text_behavior behavior;
     enum text_pattern pattern;
+    const struct text_regex *regex;
     bool invert;
     bool prefix;      /* ByteLevel: add_prefix_space; Metaspace: prepend */
     bool first;       /* Metaspace: prepend only at the text's beginning */

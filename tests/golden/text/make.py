@@ -24,6 +24,12 @@ HARD = [
 ]
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+PATTERNS = [  # BLOOM's, o200k's with fewer classes, and what else the reader of expressions knows
+    (r" ?[^(\s|[.,!?…。，、।۔،])]+", "isolated"),
+    (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+(?i:'s|'t)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n/]*|\s+(?!\S)|\s+", "isolated"),
+    (r"[c-e]+?|\w{2}(?=o)|x?y*?z|[一-龥぀-ゟ]", "merged_with_previous"),
+    (r"(?i:t|LL)(?:h(?:e|a)?)?r?|[^\W\d_]é|.=|\d{2,}", "removed"),
+]
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
@@ -88,6 +94,7 @@ CASES = {
     "wordlevel": (wordlevel(N.Lowercase(), P.Whitespace(), 1500), bert_post),
     "wordlevel-parts": (wordlevel(N.NFC(), P.Sequence([P.WhitespaceSplit(), P.CharDelimiterSplit("e"), P.Punctuation("merged_with_previous"),
                                                        P.Digits(True)]), 900), None),
+    "wordlevel-patterns": (wordlevel(N.NFC(), P.Sequence([P.Split(Regex(p), how) for p, how in PATTERNS]), 1500), None),
 }
 
 
