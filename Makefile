@@ -41,7 +41,7 @@ SRC := $(sort $(shell find src transforms -name '*.c'))
 # device 'cuda': itself where there is nvcc, else the one that says why not; its parts are compiled in any case
 SRC := $(filter-out $(if $(NVCC),src/infer/cuda/cuda_absent.c,src/infer/cuda/cuda_device.c),$(SRC))
 OBJ := $(SRC:%.c=$(B)/%.o)
-LIB_OBJ := $(filter-out $(B)/src/main.o,$(OBJ))
+LIB_OBJ := $(filter-out $(B)/src/main.o,$(OBJ)) $(patsubst %.c,$(B)/user/%.o,$(USER_TRANSFORMS))
 
 # Kernels are compiled twice: by nvcc where there is one, and by the host's C++ compiler for the model of a GPU that
 # the tests run them on. The latter sees each load and store: of AddressSanitizer's or ThreadSanitizer's making in
@@ -97,7 +97,7 @@ SIMD_avx512 := -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
 
 .PHONY: FORCE cuda-all gpu-tests gpu-check bundle all $(VARIANTS) test bench torture fuzz clean install help detect
-all: detect $(B)/sluice
+all: detect $(B)/sluice samples/05-own-transform/model/quantiles.so
 $(VARIANTS): all
 
 detect: $(B)/.detected
@@ -121,6 +121,26 @@ cuda-all:
 	@$(MAKE) CUDA_ARCHS="$(CUDA_TARGETS)" all
 # transforms of several files find their own headers
 $(B)/transforms/%.o: BASE += -I.
+# transforms that a user builds in: USER_TRANSFORMS="path/NAME.c ..."
+USER_NAMES = $(basename $(notdir $(USER_TRANSFORMS)))
+USER_TABLE = -D'SLUICE_USER_TRANSFORMS(X)=$(foreach name,$(1),X($(name)))'
+$(B)/transforms/table.o: BASE += $(call USER_TABLE,$(USER_NAMES))
+$(B)/transforms/table.o: $(B)/.user
+$(B)/.user: FORCE
+	@mkdir -p $(B)
+	@echo '$(USER_TRANSFORMS)' | cmp -s - $@ || echo '$(USER_TRANSFORMS)' >$@
+$(B)/user/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DSLUICE_BUILT_IN -MMD -MP -c -o $@ $<
+# the fifth sample's, as a shared object beside its model, and in a program of its own for the tests
+OWN := samples/05-own-transform/quantiles
+samples/05-own-transform/model/quantiles.so: $(OWN).c include/sluice/transform.h
+	$(CC) -O2 -shared -fPIC -I include -o $@ $<
+$(B)/user/table.o: transforms/table.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(call USER_TABLE,quantiles) -MMD -MP -c -o $@ $<
+$(B)/sluice-own: $(B)/src/main.o $(B)/user/table.o $(B)/user/$(OWN).o $(B)/libsluice.a
+	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(LIB_LIBS)
 # what --version tells; outside a clone there is no commit to tell
 $(B)/src/cli/help.o: BASE += -DSLUICE_COMMIT='"$(COMMIT)"'
 $(B)/src/cli/help.o: $(B)/.commit
@@ -226,7 +246,7 @@ $(B)/tests/%: $(B)/tests/%.o $(UNIT_HELPERS) $(DEVICE_HELPERS) $(B)/libsluice.a
 	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(CHECK_LIBS) $(LIB_LIBS)
 .SECONDARY:
 
-test: all $(B)/sluice-mock $(B)/model-pair-mock $(TESTS) $(FUZZERS) $(PLUGINS)
+test: all $(B)/sluice-own $(B)/sluice-mock $(B)/model-pair-mock $(TESTS) $(FUZZERS) $(PLUGINS)
 	@tests/run.sh $(VARIANT)
 
 bench: all $(BENCHES)

@@ -17,7 +17,7 @@ case $sample in
     for shard in "$sample"/input/*; do
         paste <(unpack "$shard" | tr -d '\r' | awk -F, 'NR > 1 { print $NF }') <(cut -d, -f1 "$out/${shard##*/}.out")
     done ;;
-02-*)
+02-* | 05-*)
     for shard in "$sample"/input/*; do
         paste <(awk -F, '{ print $NF }' "$shard") <(cut -d, -f1 "$out/${shard##*/}.out")
     done ;;

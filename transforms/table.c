@@ -27,6 +27,14 @@ extern const sl_transform transform_text_decode;
 extern const sl_transform transform_text_tokenize;
 extern const sl_transform transform_text_wordpiece;
 
+/* make USER_TRANSFORMS="path/NAME.c ...": each file has a transform_NAME */
+#ifndef SLUICE_USER_TRANSFORMS
+#define SLUICE_USER_TRANSFORMS(X)
+#endif
+#define DECLARE(name) extern const sl_transform transform_##name;
+#define ENTRY(name) &transform_##name,
+SLUICE_USER_TRANSFORMS(DECLARE)
+
 const sl_transform *const sl_transforms[] = {
     &transform_boxes_nms,         &transform_columns,
     &transform_features,          &transform_field,
@@ -40,5 +48,5 @@ const sl_transform *const sl_transforms[] = {
     &transform_tensor_softmax,    &transform_tensor_threshold,
     &transform_tensor_top_k,      &transform_text_bpe,
     &transform_text_decode,       &transform_text_tokenize,
-    &transform_text_wordpiece,    NULL,
+    &transform_text_wordpiece,    SLUICE_USER_TRANSFORMS(ENTRY) NULL,
 };

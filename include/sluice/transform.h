@@ -218,6 +218,22 @@ extern const sl_transform *const sl_transforms[];
 
 typedef const sl_transform *(*sl_transform_entry)(void); /* of a .so: "sluice_transform" */
 
+/* At the end of a transform's file: what a shared object needs, and nothing where the file is built in. */
+#ifdef SLUICE_BUILT_IN
+#define SL_EXPORT_TRANSFORM(transform)
+#else
+#define SL_EXPORT_TRANSFORM(transform)                                                                       \
+    SL_EXTERN_C const sl_transform *sluice_transform(void);                                                  \
+    const sl_transform *sluice_transform(void) {                                                             \
+        return &(transform);                                                                                 \
+    }
+#endif
+#ifdef __cplusplus
+#define SL_EXTERN_C extern "C"
+#else
+#define SL_EXTERN_C
+#endif
+
 #ifdef __cplusplus
 }
 #endif
