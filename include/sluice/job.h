@@ -107,7 +107,7 @@ typedef struct sl_job_result {
     int64_t batch_size;
     unsigned workers, workers_start;
     char workers_reason[160];
-    char device[128];                     /* which and why */
+    char device[256];                     /* which and why */
     uint64_t memory_planned, memory_peak; /* bytes of resident memory */
     char output[1024];
 } sl_job_result;

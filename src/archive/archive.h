@@ -8,6 +8,7 @@
 
 struct reader_options {
     const char *content_type;     /* NULL: by name and content */
+    bool txt_is_text;             /* what a .txt is where nobody says: a text a line; else a table */
     const char *compression_type; /* NULL: by content; "None", "Gzip" as SageMaker says it, "Zstd", ... */
     struct container_options container;
     size_t filter_room_nbytes; /* memory of a reader for filters that can use it to be faster; 0: none */

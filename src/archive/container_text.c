@@ -45,7 +45,7 @@ static void close_text(struct container *c) {
 }
 
 static const char *const types[] = {"text/plain", NULL};
-static const char *const suffixes[] = {".text", NULL}; /* .txt is as often a table: it is CSV unless said */
+static const char *const suffixes[] = {".text", NULL}; /* and .txt, where a model takes text: probe.c */
 
 const struct container_ops container_text = {.name = "text",
                                              .content_types = types,

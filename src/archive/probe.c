@@ -69,26 +69,29 @@ static size_t without_suffix(const char *name, size_t nbytes, const char *const 
     return 0;
 }
 
-const struct container_ops *probe_name(const char *name) {
+/* Does NAME end so, behind a filter's suffix or without one? */
+static bool has_suffix(const char *name, const char *const *suffixes) {
     size_t whole = strlen(name), nbytes = whole;
     for (int i = 0; filter_table[i]; i++) {
         size_t left = without_suffix(name, whole, filter_table[i]->suffixes);
         nbytes = left ? left : nbytes;
     }
+    return without_suffix(name, nbytes, suffixes) || without_suffix(name, whole, suffixes);
+}
+
+const struct container_ops *probe_name(const char *name, const struct reader_options *options) {
+    static const char *const txt[] = {".txt", NULL};
+    if (options->txt_is_text && has_suffix(name, txt))
+        return &container_text;
     for (const struct container_ops *const *c = container_table; *c; c++)
-        if (without_suffix(name, nbytes, (*c)->suffixes) || without_suffix(name, whole, (*c)->suffixes))
+        if (has_suffix(name, (*c)->suffixes))
             return *c;
     return NULL;
 }
 
 bool archive_is_tsv(const char *name) {
     static const char *const tsv[] = {".tsv", ".tab", NULL};
-    size_t whole = strlen(name), nbytes = whole;
-    for (int i = 0; filter_table[i]; i++) {
-        size_t left = without_suffix(name, whole, filter_table[i]->suffixes);
-        nbytes = left ? left : nbytes;
-    }
-    return without_suffix(name, nbytes, tsv) || without_suffix(name, whole, tsv);
+    return has_suffix(name, tsv);
 }
 
 /* The first decompressed bytes, as many as there are; -1 with err when damage comes first. */
@@ -145,7 +148,7 @@ static sl_status probe(struct source *source, const char *name, const struct rea
     sl_status st = probe_filter(source, options->compression_type, filter, err);
     if (st != SL_OK || *container)
         return st;
-    *container = probe_name(name);
+    *container = probe_name(name, options);
     if (!*container)
         return probe_content(source, *filter, container, err);
     return *filter ? SL_OK : check_content(source, *container, err);

@@ -145,7 +145,7 @@ static uint64_t shard_left_out(const struct reader *r) {
 
 /* A reader is opened for one container: a shard whose name says another is refused, not misread. */
 static sl_status check_kind(const struct reader *r, sl_error *err) {
-    const struct container_ops *named = probe_name(r->list->items[r->shard].name);
+    const struct container_ops *named = probe_name(r->list->items[r->shard].name, &r->options);
     if (r->options.content_type || !named || named == r->ops)
         return SL_OK;
     return error_set(err, SL_E_DATA, "it is %s, while the others are %s", named->name, r->ops->name);

@@ -177,6 +177,10 @@ sl_status job_settle_buckets(struct job *job, sl_error *err) {
     return job_try_batch(job, rows, err);
 }
 
+const struct plan *job_longest_plan(const struct job *job) {
+    return job->bucket_count ? job->buckets[job->bucket_count - 1].plan : job->plan;
+}
+
 void job_close_buckets(struct job *job) {
     for (unsigned i = 0; i < job->bucket_count; i++)
         plan_close(job->buckets[i].plan);

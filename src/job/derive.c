@@ -64,6 +64,35 @@ static sl_status input_count(const struct job *job, size_t i, int64_t *count, sl
     return st;
 }
 
+/* A chain that begins with the text of the whole record. */
+static bool begins_with_text(const json_t *steps) {
+    const json_t *step = json_array_get(steps, 0);
+    const char *name = json_is_object(step) ? json_object_iter_key(json_object_iter((json_t *)step))
+                                            : json_string_value(step);
+    return name &&
+           (!strcmp(name, "text.tokenize") || !strcmp(name, "text.wordpiece") || !strcmp(name, "text.bpe"));
+}
+
+bool derive_takes_text(const struct job *job) {
+    const struct graph *graph = job->model.graph;
+    const sl_job_options *o = job->options;
+    const json_t *chains = json_object_get(job->model.config, "inputs");
+    sl_error err = {0};
+    int64_t count;
+    if (json_object_get(job->model.config, "csv") || o->csv_header >= 0 || o->csv_delimiter ||
+        o->input_filter || !graph->input_count)
+        return false;
+    for (size_t i = 0; i < graph->input_count; i++) {
+        const struct graph_value *input = &graph->values[graph->inputs[i]];
+        const json_t *steps = json_object_get(chains, input->name);
+        if (json_array_size(steps) ? !begins_with_text(steps)
+                                   : graph->input_count > 1 || input->tensor.dtype != SL_STRING ||
+                                         input_count(job, i, &count, &err) != SL_OK || count != 1)
+            return false;
+    }
+    return true;
+}
+
 static json_t *take_fields(int64_t first, int64_t count, int64_t of) {
     json_t *take = json_array(),
            *step = json_pack("[{s:{s:o, s:I}}]", "columns", "take", take, "of", (json_int_t)of);

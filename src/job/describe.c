@@ -20,11 +20,6 @@ sl_status job_give_text(struct buf *out, char **text, sl_error *err) {
     return SL_OK;
 }
 
-/* Of the largest batches; with buckets the job's own plan is none that runs. */
-static const struct plan *job_longest_plan(const struct job *job) {
-    return job->bucket_count ? job->buckets[job->bucket_count - 1].plan : job->plan;
-}
-
 /* ---- plan
  * ----------------------------------------------------------------------------------------------------- */
 

@@ -212,6 +212,8 @@ sl_status job_input_target(const struct job *job, size_t i, sl_spec *target, sl_
 sl_status derive_columns(struct job *job, sl_record_kind kind, sl_error *err);
 /* An empty number of a csv row is NaN where the model says what becomes of it. */
 sl_status derive_missing(struct job_model *model, sl_error *err);
+/* Whether all inputs are made of one text, and nothing is said of rows: a .txt is a text a line then. */
+bool derive_takes_text(const struct job *job);
 /* derive_image.c: the chain of a picture from preprocessor_config.json or timm's pretrained_cfg, where the
  * model directory has one; into model->config. SL_E_MODEL names what it asks for that no step does. */
 sl_status derive_image(struct job_model *model, sl_error *err);
@@ -244,6 +246,8 @@ sl_status job_lower(struct job *job, sl_error *err);
 bool job_wants_buckets(const struct job_model *model);
 sl_status job_settle_buckets(struct job *job, sl_error *err);
 void job_close_buckets(struct job *job);
+/* Of the longest texts; with buckets the job's own plan is none that runs. */
+const struct plan *job_longest_plan(const struct job *job);
 /* `buckets` has room for MOST_BUCKETS; how to get memory is left open. */
 void job_composer_options(const struct job *job, struct bucket *buckets, struct composer_options *options);
 unsigned job_row_bucket(const struct job *job, const void *mask); /* of a row that was decoded */

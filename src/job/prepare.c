@@ -27,6 +27,7 @@ static void fill_reader_options(struct job *job) {
     const sl_job_options *o = job->options;
     job->reader_options = (struct reader_options){
         .content_type = o->content_type,
+        .txt_is_text = derive_takes_text(job),
         .compression_type = o->compression_type,
         .container = {.csv_header = o->csv_header < 0 ? job->model.csv_header : o->csv_header > 0,
                       .csv_delimiter = o->csv_delimiter ? o->csv_delimiter : job->model.csv_delimiter,

@@ -203,8 +203,8 @@ static sl_status run_job(struct job *job, sl_error *err) {
         st = job_model_hash(&job->model, err);
     if (st != SL_OK)
         return st;
-    job->result->batch_size = job->plan->batch;
-    snprintf(job->result->device, sizeof job->result->device, "%.127s", job->device_line);
+    job->result->batch_size = job_longest_plan(job)->batch;
+    snprintf(job->result->device, sizeof job->result->device, "%.255s", job->device_line);
     job_note(job, "device %s", job->device_line);
     note_input(job);
     if ((st = open_output(job, &finished, err)) != SL_OK)
