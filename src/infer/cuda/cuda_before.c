@@ -2,10 +2,7 @@
  * read may be gone by now, or be where this one writes. */
 #include "infer/cuda/cuda_launch.h"
 
-/* The step that makes the value, when `index` alone reads it and it is nothing but memory between them;
- * SIZE_MAX otherwise. */
-static size_t maker_of(const struct cuda_match *m, size_t index, uint32_t value) {
-    const struct plan *plan = m->plan;
+size_t bound_maker(const struct plan *plan, size_t index, uint32_t value) {
     size_t readers = 0, maker = SIZE_MAX;
     if (plan->values[value].place != PLAN_ARENA || plan->values[value].viewed)
         return SIZE_MAX;
@@ -25,8 +22,7 @@ static bool overlaps(const struct plan_value *a, const struct plan_value *b) {
            b->offset < a->offset + a->nbytes;
 }
 
-/* Whether the value is still there when step `index` runs, and that step does not write over it. */
-static bool is_kept(const struct plan *plan, uint32_t value, size_t made, size_t index, bool in_place) {
+bool bound_kept(const struct plan *plan, uint32_t value, size_t made, size_t index, bool in_place) {
     const struct plan_value *v = &plan->values[value];
     for (size_t s = made + 1; s <= index; s++)
         for (size_t i = 0; i < plan->steps[s].out_count; i++) {
@@ -41,15 +37,16 @@ static bool is_kept(const struct plan *plan, uint32_t value, size_t made, size_t
 
 const struct cuda_bound *bound_before(struct cuda_match *m, size_t i, bound_launch *launch, bool in_place) {
     size_t index = (size_t)(m->step - m->plan->steps);
-    size_t maker =
-        m->host->chain && m->taken_count < BOUND_TAKEN ? maker_of(m, index, m->step->in[i]) : SIZE_MAX;
+    size_t maker = m->host->chain && m->taken_count < BOUND_TAKEN
+                       ? bound_maker(m->plan, index, m->step->in[i])
+                       : SIZE_MAX;
     const struct cuda_bound *b = maker == SIZE_MAX ? NULL : m->host->chain(m->host->self, maker);
     if (!b || b->next || b->launch != launch)
         return NULL;
     for (unsigned k = 0; k < b->pointer_count; k++) {
         uint32_t value = b->pointers[k].value;
         if (value == BOUND_SCRATCH || (value != PLAN_NONE && value != m->step->in[i] &&
-                                       !is_kept(m->plan, value, maker, index, in_place)))
+                                       !bound_kept(m->plan, value, maker, index, in_place)))
             return NULL;
     }
     return b;
@@ -71,6 +68,6 @@ bool bound_same(struct cuda_match *m, struct cuda_bound *b, size_t at, const str
 }
 
 bool bound_take(struct cuda_match *m, size_t i) {
-    m->taken[m->taken_count++] = maker_of(m, (size_t)(m->step - m->plan->steps), m->step->in[i]);
+    m->taken[m->taken_count++] = bound_maker(m->plan, (size_t)(m->step - m->plan->steps), m->step->in[i]);
     return true;
 }

@@ -248,8 +248,7 @@ static const struct bound_operator *find(const struct op *op) {
     return known;
 }
 
-/* Tensors of the step, and that the kernels know their types. */
-static bool bind_call(struct cuda_match *m) {
+bool launch_bind(struct cuda_match *m) {
     const struct plan_step *s = m->step;
     const sl_tensor **in = bound_room(m, s->in_count, sizeof *in);
     sl_tensor **out = bound_room(m, s->out_count, sizeof *out);
@@ -332,7 +331,7 @@ static const struct plan_step *taken_by(const struct bound_host *host, const str
     struct cuda_match m = {.host = host, .plan = plan, .step = reader, .why = why, .why_nbytes = sizeof why};
     for (const struct bound_taker *t = bound_takers; reader && t->name; t++)
         if (is_step(reader, t->domain, t->name) && is_step(of, t->of_domain, t->of_name) &&
-            !reader->dynamic && bind_call(&m) && t->takes(&m, of))
+            !reader->dynamic && launch_bind(&m) && t->takes(&m, of))
             return reader;
     return NULL;
 }
@@ -362,7 +361,7 @@ bool bound_step(const struct bound_host *host, const struct plan *plan, size_t i
         return bound_refuse(&m, "there is no kernel for it");
     if (m.step->dynamic)
         return bound_refuse(&m, "sizes that depend on the data");
-    if (!bind_call(&m) || !check_types(&m) || !check_layouts(&m, known) ||
+    if (!launch_bind(&m) || !check_types(&m) || !check_layouts(&m, known) ||
         (!is_empty(&m) && !taken_by(host, plan, m.step) && !known->match(&m, known->detail)))
         return false;
     for (size_t i = 0; i < m.taken_count; i++)

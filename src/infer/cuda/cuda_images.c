@@ -1,5 +1,5 @@
 /* cuda_images.c: who looks at windows of images: pools, Resize and Upsample, GridSample, LRN. */
-#include "infer/cuda/cuda_bound.h"
+#include "infer/cuda/cuda_prepare.h"
 #include "ops/grid_sample.h"
 #include "ops/resize.h"
 #include "ops/rules.h"
@@ -163,6 +163,9 @@ static bool match_resize(struct cuda_match *m, int detail) {
         return false;
     const struct resize_tables *t = prepared->state;
     bound_follow(m, 0, 0);
+    bool done;
+    if (!prepare_resize(m, t, &done) || done)
+        return done;
     const bool image = bound_in_value(m, 0).last; /* channels-last: they are inside all other dims */
     int first = t->rank, last = -1;
     for (int d = 0; d < t->rank; d++)

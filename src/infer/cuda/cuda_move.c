@@ -3,7 +3,7 @@
  * make it none. */
 #include <string.h>
 
-#include "infer/cuda/cuda_bound.h"
+#include "infer/cuda/cuda_prepare.h"
 #include "ops/move.h"
 #include "ops/rules.h"
 
@@ -130,6 +130,9 @@ static bool match_transpose(struct cuda_match *m, int detail) {
     (void)detail;
     if (move_read_perm(&m->call, perm, NULL) != SL_OK)
         return bound_refuse(m, "its permutation");
+    bool done;
+    if (!prepare_transpose(m, perm, &done) || done)
+        return done;
     for (int d = 0; d < y->rank; d++)
         walk_add(&w, y->dims[d], (int64_t[]){walk_step(to, d), walk_step(from, perm[d])});
     return bound_copy(m, &w, 0, 0, 0, 0);

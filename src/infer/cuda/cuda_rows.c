@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "infer/cuda/cuda_chain.h"
+#include "infer/cuda/cuda_prepare.h"
 #include "ops/rules.h"
 
 int bound_element(const void *args, k_stream stream) {
@@ -86,7 +87,8 @@ static bool add_element(struct cuda_match *m, struct k_element *e, const size_t 
         return false;
     e->packed = find_packed(e, operands);
     bool done;
-    if (!m->first && takes_inputs(inputs, count) && (!chain_extend(m, e, &done) || done))
+    if (!m->first && takes_inputs(inputs, count) &&
+        (!prepare_element(m, e, &done) || done || !chain_extend(m, e, &done) || done))
         return done;
     struct cuda_bound *b = bound_add(m, bound_element, e, sizeof *e);
     bool ok = bound_out(m, b, AT(k_element, y), 0, 0);

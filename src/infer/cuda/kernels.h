@@ -19,6 +19,7 @@
 #include "infer/cuda/kernels/k_move.h"
 #include "infer/cuda/kernels/k_place.h"
 #include "infer/cuda/kernels/k_pool.h"
+#include "infer/cuda/kernels/k_prepare.h"
 #include "infer/cuda/kernels/k_quant.h"
 #include "infer/cuda/kernels/k_recurrent.h"
 #include "infer/cuda/kernels/k_rows.h"

@@ -40,3 +40,6 @@
 {"lstm 256", "LSTM", "hidden_size=256", "f:64,64,256 cf:1,1024,256 cf:1,1024,256 cf:1,2048", "hf", 0, 0, 0, false},
 {"quantize", "QuantizeLinear", "", "f:8192,8192 f{0.02} u8{128}", "f", 0, 0, 0, false},
 {"int8 4096", "MatMulInteger", "", "u8:4096,4096 ci8:4096,4096", "f", 0, 0, 0, false},
+{"prepare bilinear 256-224", "Resize", "mode='linear'", "u8:64,256,256,3%256 - - i64{64,224,224,3}", "f", 0, 0, 0, false},
+{"prepare antialias 512-224", "Resize", "mode='linear' antialias=1", "u8:64,512,512,3%256 - - i64{64,224,224,3}", "f", 0, 0, 0, false},
+{"prepare cubic nchw 256-224", "Resize", "mode='cubic' antialias=1", "u8:64,3,256,256%256 - - i64{64,3,224,224}", "f", 0, 0, 0, false},
