@@ -51,8 +51,9 @@ typedef struct sl_job_options {
     const char *assemble_with;                /* "None", "Line" */
     const char *join_source;                  /* "None", "Input" */
     const char *input_filter, *output_filter; /* JSONPath, at most 63 characters */
-    const char *s3_data_type;                 /* "S3Prefix", "ManifestFile"; NULL: by content */
-    uint64_t max_join_nbytes;                 /* a longer record cannot be joined and is rejected */
+    bool inference_ids;       /* an id and the job's time behind every result: GenerateInferenceId */
+    const char *s3_data_type; /* "S3Prefix", "ManifestFile"; NULL: by content */
+    uint64_t max_join_nbytes; /* a longer record cannot be joined and is rejected */
     const char *const
         *s3_roots; /* "s3://bucket/prefix=DIR": where input, output and model are meant by URI */
     size_t s3_root_count;

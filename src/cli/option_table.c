@@ -272,6 +272,10 @@ const struct option_def option_table[] = {
      set_text, AT(job.join_source), false},
     {"output-filter", 0, "JSONPATH", "$", JOB, "what of the result, or of the joined record, is written",
      NULL, set_text, AT(job.output_filter), false},
+    {"inference-id", 0, NULL, NULL, JOB, "an id and the job's time behind every result",
+     "CSV: two columns. JSON: SageMakerInferenceId and SageMakerInferenceTime. They stay what they are when "
+     "the job goes on.",
+     set_true, AT(job.inference_ids), false},
     {"max-join-size", 0, "SIZE", "16K", JOB, "a longer record cannot be joined and is rejected",
      "Every row of a batch has so much memory for it.", set_nbytes, AT(job.max_join_nbytes), false},
     {"job", 0, "FILE", NULL, JOB, "SageMaker's CreateTransformJob request as options and arguments",

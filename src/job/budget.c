@@ -268,7 +268,8 @@ sl_status job_try_batch(struct job *job, int64_t batch, sl_error *err) {
                             err);
     struct format_join join = {.input = job->processing.join,
                                .input_nbytes = (size_t)job->options->max_join_nbytes,
-                               .filter = &job->processing.output};
+                               .filter = &job->processing.output,
+                               .ids = job->options->inference_ids};
     if (st == SL_OK)
         st = formatter_join(job->formatter, &join, err);
     if (st == SL_OK)

@@ -176,11 +176,8 @@ static sl_status take_value(struct reading *r, const struct key *key, json_t *va
                          json_is_boolean(value), json_is_object(value), json_is_array(value)};
     if (!fits[key->kind])
         return refuse(r, "bad value at '%s': expected %s", key->path, names[key->kind]);
-    if (key->kind == TRUTH && json_is_true(value))
-        return refuse(r,
-                      "%s: random ids would differ each time that a job goes on; its records are known by "
-                      "their file and number",
-                      key->path);
+    if (key->kind == TRUTH)
+        r->options->inference_ids = json_is_true(value);
     if (key->ignored)
         buf_printf(&r->request->ignored, "%s%s", r->request->ignored.size ? ", " : "", key->path);
     switch (key->kind) {

@@ -112,9 +112,10 @@ static void fill_facts(const struct job *job, struct output_fact facts[FACTS],
     snprintf(text[7], FACT_NBYTES, "record=%zu pixels=%llu truncated=%d", c->max_record_nbytes,
              (unsigned long long)job->options->max_pixels, c->allow_truncated);
     snprintf(text[8], FACT_NBYTES, "%llu", (unsigned long long)job->options->limit);
-    snprintf(text[9], FACT_NBYTES, "input=%s join=%d output=%s line=%d longest=%llu",
+    snprintf(text[9], FACT_NBYTES, "input=%s join=%d output=%s line=%d longest=%llu%s",
              job->processing.input.text, job->processing.join, job->processing.output.text, c->split_lines,
-             job->processing.join ? (unsigned long long)job->options->max_join_nbytes : 0);
+             job->processing.join ? (unsigned long long)job->options->max_join_nbytes : 0,
+             job->options->inference_ids ? " ids" : "");
     static const char *const keys[FACTS] = {
         "sluice",    "model_sha256", "transform_sha256", "precision", "accept",
         "container", "csv",          "limits",           "limit",     "data_processing"};
@@ -136,7 +137,10 @@ static sl_status open_output(struct job *job, bool *finished, sl_error *err) {
     fill_facts(job, facts, text);
     options.facts = facts;
     options.fact_count = FACTS;
-    return output_open(&job->output, &options, finished, err);
+    sl_status st = output_open(&job->output, &options, finished, err);
+    if (st == SL_OK)
+        formatter_identify(job->formatter, output_identity(job->output), job->output_shards);
+    return st;
 }
 
 /* How much of the input is done, and one line about it. */

@@ -38,7 +38,8 @@ sl_status format_worker_open(struct format_worker **out, const struct formatter 
         if (w->join_room)
             buf_init_fixed(&w->joining.room, w->join_room + f->row_nbytes, f->row_nbytes);
     }
-    bool room = w->values && w->rows && (w->join_room || !f->joins);
+    w->hash = f->join.ids ? hash_open() : NULL;
+    bool room = w->values && w->rows && (w->join_room || !f->joins) && (w->hash || !f->join.ids);
     sl_status st = room ? worker_ctx_open(&w->ctx, f->chains, f->count, &f->options, err)
                         : error_set(err, SL_E_MEMORY, "out of memory for a format worker");
     if (st != SL_OK) {
@@ -60,6 +61,7 @@ void format_worker_close(struct format_worker *w) {
         return;
     if (w->ctx)
         worker_ctx_close(w->ctx);
+    hash_close(w->hash);
     mem_unmap(w->values, w->values_nbytes);
     if (w->join_room)
         mem_unmap(w->join_room, 2 * w->formatter->row_nbytes);
@@ -149,11 +151,29 @@ static void format_joined(struct format_worker *w, struct slot *slot, uint32_t r
     f->ops->reject(line, &slot->rejects[row], w->results, f->count);
 }
 
+/* The record that a row is, of the span it belongs to. */
+static void append_id(struct format_worker *w, const struct slot *slot, uint32_t row, struct buf *line) {
+    const struct formatter *f = w->formatter;
+    const struct span *span = slot->spans;
+    char id[37];
+    while (span->kind != SPAN_ROWS || row - span->row >= span->count)
+        span++;
+    inference_id(w->hash, f->identity->id, f->shards[span->shard].name,
+                 span->first_record + (row - span->row), id);
+    inference_id_append(line, f->ops != &format_csv, id, f->identity->begun);
+}
+
 void format_rows(struct format_worker *w, struct slot *slot, uint32_t row, uint32_t count) {
+    bool ids = w->formatter->join.ids;
     for (uint32_t r = row; r < row + count; r++) {
         struct buf line;
-        buf_init_fixed(&line, slot->text + (size_t)r * slot->text_row_nbytes, slot->text_row_nbytes);
+        buf_init_fixed(&line, slot->text + (size_t)r * slot->text_row_nbytes,
+                       slot->text_row_nbytes - (ids ? INFERENCE_ID_NBYTES : 0));
         (w->formatter->joins ? format_joined : format_result)(w, slot, r, &line);
+        if (ids) {
+            line.cap = slot->text_row_nbytes;
+            append_id(w, slot, r, &line);
+        }
         slot->rows[r].text_nbytes = (uint32_t)line.size;
     }
 }

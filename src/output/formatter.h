@@ -4,6 +4,7 @@
 #define OUTPUT_FORMATTER_H
 
 #include "output/format.h"
+#include "output/inference_id.h"
 #include "output/join.h"
 #include "support/arena.h"
 
@@ -25,6 +26,8 @@ struct formatter {
     struct output_frame frame;
     struct format_join join; /* when joins */
     bool joins;
+    const struct output_identity *identity; /* where there are ids */
+    const struct output_shard *shards;
 };
 
 struct format_worker {
@@ -36,6 +39,7 @@ struct format_worker {
     size_t values_nbytes;
     char *join_room; /* [2][row_nbytes]: a result before it is joined, a joined line before it is filtered */
     struct joining joining;
+    struct hash *hash; /* for ids */
 };
 
 /* Results as they will be, without data. */

@@ -4,9 +4,17 @@
 
 #include <string.h>
 
+#include "output/inference_id.h"
 #include "support/json_scan.h"
 
 static const char output_key[] = "SageMakerOutput";
+
+/* Members of the input that give way to those of the result. */
+static bool is_reserved(sl_slice key, bool escaped, bool ids) {
+    return json_string_is(key, escaped, output_key, sizeof output_key - 1) ||
+           (ids && (json_string_is(key, escaped, INFERENCE_ID_KEY, sizeof INFERENCE_ID_KEY - 1) ||
+                    json_string_is(key, escaped, INFERENCE_TIME_KEY, sizeof INFERENCE_TIME_KEY - 1)));
+}
 
 static void put_value(struct buf *out, const char *from, size_t nbytes) {
     size_t at = out->size;
@@ -17,8 +25,7 @@ static void put_value(struct buf *out, const char *from, size_t nbytes) {
             *p = ' ';
 }
 
-/* All members but an old SageMakerOutput, which the new one replaces. */
-static void put_members(struct json_scan *s, struct buf *out) {
+static void put_members(struct json_scan *s, bool ids, struct buf *out) {
     bool first = true, escaped, any = false;
     sl_slice key;
     json_enter(s, '{');
@@ -27,7 +34,7 @@ static void put_members(struct json_scan *s, struct buf *out) {
         const char *value = s->p;
         if (!json_skip(s))
             return;
-        if (json_string_is(key, escaped, output_key, sizeof output_key - 1))
+        if (is_reserved(key, escaped, ids))
             continue;
         if (any)
             buf_append(out, ", ", 2);
@@ -40,12 +47,13 @@ static void put_members(struct json_scan *s, struct buf *out) {
         buf_append(out, ", ", 2);
 }
 
-static bool join_json(struct buf *out, sl_slice input, sl_slice result, struct json_path_miss *miss) {
+static bool join_json(struct buf *out, bool ids, sl_slice input, sl_slice result,
+                      struct json_path_miss *miss) {
     struct json_scan s = {.begin = input.data, .p = input.data, .end = input.data + input.nbytes};
     char open = json_peek(&s);
     buf_putc(out, '{');
     if (open == '{') {
-        put_members(&s, out);
+        put_members(&s, ids, out);
     } else {
         const char *value = s.p;
         if (json_skip(&s)) {
@@ -85,7 +93,8 @@ bool join_line(struct joining *j, sl_slice input, sl_slice result, struct buf *o
     sl_slice line = result;
     if (input.nbytes) {
         buf_reset(&j->room);
-        if (!(j->json ? join_json : join_rows)(&j->room, input, result, miss))
+        if (!(j->json ? join_json(&j->room, j->how->ids, input, result, miss)
+                      : join_rows(&j->room, input, result, miss)))
             return false;
         line = (sl_slice){j->room.data, j->room.size};
     }

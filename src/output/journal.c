@@ -5,7 +5,8 @@
  * space, started from SALT (from 0 in the first line). N is the number of the line, from 1; B is the number
  * of the first line of the batch that the line was written and synced with.
  *
- *   sluice-journal 1 SALT                 SALT: eight hex digits, different in every journal
+ *   sluice-journal 2 SALT                 SALT: eight hex digits, different in every journal
+ *   job N B ID BEGUN                      a random UUID; when the job began, UTC
  *   fact N B KEY VALUE                    what must be the same when the job goes on
  *   begin N B                             end of the head
  *   checkpoint N B RECORDS SCORED REJECTED OUT REJ IN MTIME - SHARD
@@ -32,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +52,7 @@
 struct journal {
     int fd;
     uint32_t salt;
+    struct output_identity identity;
     uint64_t line;      /* number of the last line, pending ones included */
     uint64_t batch;     /* number of the first pending line */
     struct buf pending; /* what journal_sync will write */
@@ -144,7 +147,7 @@ static sl_status read_first(struct cursor *c, sl_error *err) {
     char *end = memchr(c->text, '\n', c->nbytes);
     if (!end || strncmp(c->text, magic, sizeof magic - 1))
         return damaged(1, err);
-    if (strncmp(c->text + sizeof magic - 1, "1 ", 2))
+    if (strncmp(c->text + sizeof magic - 1, "2 ", 2))
         return error_set(err, SL_E_MODEL, "cannot resume: the journal is of another version ('%s'); " ADVICE,
                          text_quote_n(c->text, (size_t)(end - c->text)));
     if (!crc_holds(c->text, end, 0) || sscanf(c->text + sizeof magic + 1, "%8" SCNx32, &c->salt) != 1)
@@ -173,11 +176,21 @@ static sl_status check_fact(char *rest, const struct output_fact *facts, size_t 
                      text_quote(rest), text_quote(value), i < fact_count ? text_quote(facts[i].value) : "");
 }
 
-static sl_status read_head(struct cursor *c, const struct output_fact *facts, size_t fact_count,
-                           sl_error *err) {
+static sl_status read_identity(struct cursor *c, struct output_identity *identity, sl_error *err) {
+    struct line line;
+    if (next_line(c, &line) && !strncmp(line.text, "job ", 4) &&
+        sscanf(line.rest, "%36s %20s", identity->id, identity->begun) == 2)
+        return SL_OK;
+    return damaged(2, err);
+}
+
+static sl_status read_head(struct cursor *c, struct output_identity *identity,
+                           const struct output_fact *facts, size_t fact_count, sl_error *err) {
     struct line line;
     size_t seen = 0;
     sl_status st = read_first(c, err);
+    if (st == SL_OK)
+        st = read_identity(c, identity, err);
     while (st == SL_OK && next_line(c, &line)) {
         if (!strncmp(line.text, "begin ", 6))
             return seen == fact_count
@@ -249,7 +262,7 @@ static sl_status io_failed(const char *what, sl_error *err) {
 
 static sl_status read_text(struct journal *j, struct cursor *c, const struct output_fact *facts,
                            size_t fact_count, journal_visit *visit, void *ctx, sl_error *err) {
-    sl_status st = read_head(c, facts, fact_count, err);
+    sl_status st = read_head(c, &j->identity, facts, fact_count, err);
     if (st == SL_OK)
         st = read_entries(c, visit, ctx, err);
     if (st == SL_OK && c->at < c->nbytes && (ftruncate(j->fd, (off_t)c->at) != 0 || fdatasync(j->fd) != 0))
@@ -323,6 +336,22 @@ static uint32_t new_salt(void) {
     return crc32c(0, seed, sizeof seed);
 }
 
+/* RFC 9562, version 4. */
+static sl_status new_identity(struct output_identity *identity, sl_error *err) {
+    unsigned char b[16];
+    char now[32];
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        return error_errno(err, SL_E_IO, errno, "cannot draw random numbers for the journal");
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    snprintf(identity->id, sizeof identity->id,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
+             b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    clock_utc(now);
+    snprintf(identity->begun, sizeof identity->begun, "%.20s", now);
+    return SL_OK;
+}
+
 sl_status journal_begin(struct journal *j, int dir_fd, const struct output_fact *facts, size_t fact_count,
                         sl_error *err) {
     struct fresh f;
@@ -331,11 +360,16 @@ sl_status journal_begin(struct journal *j, int dir_fd, const struct output_fact 
     j->fd = -1;
     j->salt = new_salt();
     j->line = j->batch = 1;
-    sl_status st = fresh_open(&f, dir_fd, JOURNAL_PATH, &j->pending, err);
+    sl_status st = new_identity(&j->identity, err);
+    if (st == SL_OK)
+        st = fresh_open(&f, dir_fd, JOURNAL_PATH, &j->pending, err);
     if (st != SL_OK)
         return st;
-    buf_printf(&j->pending, "sluice-journal 1 %08" PRIx32, j->salt);
+    buf_printf(&j->pending, "sluice-journal 2 %08" PRIx32, j->salt);
     end_line(j, 0, 0);
+    size_t job = begin_line(j, "job");
+    buf_printf(&j->pending, " %s %s", j->identity.id, j->identity.begun);
+    end_line(j, job, j->salt);
     for (size_t i = 0; i < fact_count; i++) {
         size_t start = begin_line(j, "fact");
         buf_printf(&j->pending, " %s ", facts[i].key);
@@ -373,6 +407,10 @@ sl_status journal_sync(struct journal *j, sl_error *err) {
         return io_failed("write", err);
     buf_reset(&j->pending);
     return SL_OK;
+}
+
+const struct output_identity *journal_identity(const struct journal *j) {
+    return &j->identity;
 }
 
 void journal_close(struct journal *j) {

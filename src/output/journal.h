@@ -36,13 +36,15 @@ typedef sl_status journal_visit(void *ctx, const struct journal_entry *entry, sl
  * the line. Without a journal nothing is written: journal_begin comes next. */
 sl_status journal_open(struct journal **journal, int dir_fd, const struct output_fact *facts,
                        size_t fact_count, journal_visit *visit, void *ctx, bool *found, sl_error *err);
-/* Begins a new journal in the place of whatever is there, durably. */
+/* Begins a new journal in the place of whatever is there, durably, with an identity of its own. */
 sl_status journal_begin(struct journal *journal, int dir_fd, const struct output_fact *facts,
                         size_t fact_count, sl_error *err);
 /* Adds a line to what will be written. No allocation. */
 sl_status journal_add(struct journal *journal, const struct journal_entry *entry, sl_error *err);
 /* Writes the added lines and makes them durable. After a failure the journal must not be written again. */
 sl_status journal_sync(struct journal *journal, sl_error *err);
+/* Of the journal that was read or begun; as long as it is open. */
+const struct output_identity *journal_identity(const struct journal *journal);
 void journal_close(struct journal *journal); /* what was not synced is forgotten */
 
 #endif

@@ -42,9 +42,20 @@ struct format_join {
     bool input;                     /* JoinSource Input */
     size_t input_nbytes;            /* of a record, at most */
     const struct json_path *filter; /* OutputFilter, or NULL; the caller's */
+    bool ids;                       /* GenerateInferenceId: formatter_identify must follow */
 };
 /* Right after formatter_open. SL_E_USAGE: this format has no joins, the filter does not fit it. */
 sl_status formatter_join(struct formatter *formatter, const struct format_join *join, sl_error *err);
+
+/* By what a job is known in its output, however often it goes on. */
+struct output_identity {
+    char id[37];    /* a random UUID */
+    char begun[21]; /* "2026-01-31T12:00:00Z" */
+};
+struct output_shard;
+/* Before the first row, where there are ids. Both are the caller's. */
+void formatter_identify(struct formatter *formatter, const struct output_identity *identity,
+                        const struct output_shard *shards);
 
 size_t formatter_row_nbytes(const struct formatter *formatter); /* the longest line, '\n' included */
 /* Valid as long as the formatter. */
@@ -106,6 +117,7 @@ struct output; /* the writer's; one thread, but output_totals and output_shard_p
  * nothing was changed. */
 sl_status output_open(struct output **output, const struct output_options *options, bool *finished,
                       sl_error *err);
+const struct output_identity *output_identity(const struct output *output);
 const struct shard_progress *output_shard_progress(const struct output *output, size_t shard);
 size_t output_nbytes(const struct output_options *options); /* memory it takes, for the plan */
 

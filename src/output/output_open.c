@@ -130,6 +130,10 @@ void output_close(struct output *o) {
     mem_free(o);
 }
 
+const struct output_identity *output_identity(const struct output *o) {
+    return journal_identity(o->journal);
+}
+
 const struct shard_progress *output_shard_progress(const struct output *o, size_t shard) {
     return &o->entries[shard].progress;
 }

@@ -189,11 +189,12 @@ sl_status formatter_join(struct formatter *f, const struct format_join *join, sl
     bool csv = f->ops == &format_csv;
     f->join = *join;
     f->joins = join->input || (join->filter && join->filter->step_count);
-    if (!f->joins)
+    if (!f->joins && !join->ids)
         return SL_OK;
     if (f->ops == &format_npy)
         return error_set(err, SL_E_USAGE,
-                         "JoinSource and OutputFilter need an accept of text/csv, application/jsonlines or "
+                         "JoinSource, OutputFilter and GenerateInferenceId need an accept of text/csv, "
+                         "application/jsonlines or "
                          "application/json, this is '%s'",
                          f->ops->accepts[0]);
     if (csv && join->filter && !json_path_fits_rows(join->filter))
@@ -202,8 +203,15 @@ sl_status formatter_join(struct formatter *f, const struct format_join *join, sl
             "bad OutputFilter '%s': a text/csv row has no names, only indexes such as $[0,-1] or "
             "$[1:]",
             text_quote(join->filter->text));
-    f->row_nbytes += JOIN_WORDS_NBYTES + (join->input ? join->input_nbytes : 0);
+    f->row_nbytes += f->joins ? JOIN_WORDS_NBYTES + (join->input ? join->input_nbytes : 0) : 0;
+    f->row_nbytes += join->ids ? INFERENCE_ID_NBYTES : 0;
     return SL_OK;
+}
+
+void formatter_identify(struct formatter *f, const struct output_identity *identity,
+                        const struct output_shard *shards) {
+    f->identity = identity;
+    f->shards = shards;
 }
 
 void formatter_close(struct formatter *f) {

@@ -134,6 +134,21 @@ START_TEST(empty_journal_goes_on) {
 }
 END_TEST
 
+START_TEST(keeps_its_identity) {
+    struct journal *journal = begin();
+    struct output_identity first = *journal_identity(journal);
+    bool found;
+    journal_close(journal);
+    ck_assert_int_eq(open_with(&journal, facts, FACTS, &found), SL_OK);
+    ck_assert_str_eq(journal_identity(journal)->id, first.id);
+    ck_assert_str_eq(journal_identity(journal)->begun, first.begun);
+    ck_assert_uint_eq(strlen(first.id), 36);
+    ck_assert_uint_eq(strlen(first.begun), 20);
+    ck_assert_int_eq(first.id[14], '4');
+    journal_close(journal);
+}
+END_TEST
+
 START_TEST(not_synced_is_not_there) {
     struct journal *journal = begin();
     struct journal_entry e = entry(0);
@@ -189,8 +204,8 @@ START_TEST(another_version) {
     write_all();
     size_t nbytes = 0;
     char *text = rig_read(dir, JOURNAL_PATH, &nbytes);
-    ck_assert_ptr_nonnull(strstr(text, "sluice-journal 1 "));
-    text[15] = '2';
+    ck_assert_ptr_nonnull(strstr(text, "sluice-journal 2 "));
+    text[15] = '1';
     rig_write(dir, JOURNAL_PATH, text, nbytes);
     ck_assert_int_eq(read_back(), -1);
     ck_assert_ptr_nonnull(strstr(err.text, "another version"));
@@ -258,7 +273,7 @@ START_TEST(every_byte_flipped) {
             got < 0 ? refused++ : recovered++;
             if (got < 0 && at >= head) { /* the line is named; a flipped '\n' spoils the next one, too */
                 char word[32];
-                snprintf(word, sizeof word, "line %d ", 1 + FACTS + 1 + 1 + line);
+                snprintf(word, sizeof word, "line %d ", 1 + 1 + FACTS + 1 + 1 + line);
                 ck_assert_msg(strstr(err.text, word), "%s: not %s", err.text, word);
             }
             text[at] = (char)(text[at] ^ 1 << bit);
@@ -338,7 +353,9 @@ START_TEST(begins_anew) {
     bool found;
     ck_assert_int_eq(open_with(&journal, facts, FACTS, &found), SL_OK);
     ck_assert(found);
+    struct output_identity old = *journal_identity(journal);
     ck_assert_int_eq(journal_begin(journal, dir_fd, facts, FACTS, &err), SL_OK);
+    ck_assert_str_ne(journal_identity(journal)->id, old.id);
     struct journal_entry e = entry(0);
     ck_assert_int_eq(journal_add(journal, &e, &err), SL_OK);
     ck_assert_int_eq(journal_sync(journal, &err), SL_OK);
@@ -354,6 +371,7 @@ int main(void) {
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, round_trip);
     tcase_add_test(c, empty_journal_goes_on);
+    tcase_add_test(c, keeps_its_identity);
     tcase_add_test(c, not_synced_is_not_there);
     tcase_add_test(c, longest_name);
     tcase_add_test(c, facts_that_differ);

@@ -21,6 +21,9 @@ cat >job.json <<'X'
 X
 sluice run --job job.json --s3-root s3://b=s --progress none 2>&1 | grep -E "ignored|^  (records|output|status) "; echo "= ${PIPESTATUS[0]}"
 cat s/out/x.csv.out
+echo "- ids"
+sed 's/GenerateInferenceId": false/GenerateInferenceId": true/' job.json >ids.json
+sluice run -q --job ids.json --s3-root s3://b=s --overwrite; cat s/out/x.csv.out
 echo "- a flag beats the environment, and that the job file"
 SLUICE_OUTPUT_FILTER='$[1]' sluice run -q --job job.json --s3-root s3://b=s --overwrite; cat s/out/x.csv.out
 SLUICE_OUTPUT_FILTER='$[1]' sluice run -q id3 s/in named --job=job.json --output-filter '$[2]'; cat named/x.csv.out
@@ -42,7 +45,6 @@ change "product" '"MaxPayloadInMB": 6' '"MaxPayloadInMB": 60'
 change "kind" '"MaxPayloadInMB": 6' '"MaxPayloadInMB": "6"'
 change "length" '"$\[1:\]"' "\"\$$(printf '.abcdefgh%.0s' 1 2 3 4 5 6 7 8)\""
 change "path" '"$\[1:\]"' '"$[1,3:]"'
-change "ids" 'GenerateInferenceId": false' 'GenerateInferenceId": true'
 change "augmented" 'S3Prefix' 'AugmentedManifestFile'
 change "twice" '"ModelName"' '"TransformJobName"'
 change "no JSON" '"Tags"' 'Tags'
