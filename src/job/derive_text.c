@@ -15,7 +15,7 @@ static const char *const input_names[] = {"input_ids", "attention_mask", "token_
 
 struct text_config {
     const struct job_model *model;
-    json_t *config, *tokenizer, *sentence, *modules; /* may be NULL */
+    json_t *config, *tokenizer, *sentence, *modules, *prompts; /* may be NULL */
 };
 
 static sl_status no_memory(sl_error *err) {
@@ -160,6 +160,19 @@ static sl_status add_pooling(const struct text_config *c, const json_t *module, 
     return st;
 }
 
+/* What encode() does to texts before the tokenizer has them, and no step of ours. */
+static sl_status check_texts(const struct text_config *c, sl_error *err) {
+    const char *name = json_string_value(json_object_get(c->prompts, "default_prompt_name"));
+    const json_t *prompts = json_object_get(c->prompts, "prompts");
+    if (name && json_string_length(json_object_get(prompts, name)))
+        return refuse(
+            c, "every text gets the prompt of its 'default_prompt_name', for which there is no step", err);
+    if (json_is_true(json_object_get(c->sentence, "do_lower_case")) &&
+        !json_is_true(json_object_get(c->tokenizer, "do_lower_case")))
+        return refuse(c, "its 'do_lower_case' is not the tokenizer's own", err);
+    return SL_OK;
+}
+
 /* sentence-transformers: the transformer, then Pooling, then Normalize. */
 static sl_status add_modules(struct job_model *model, const struct text_config *c, sl_error *err) {
     const struct graph_value *whole = find_output(model->graph, "sentence_embedding");
@@ -169,7 +182,7 @@ static sl_status add_modules(struct job_model *model, const struct text_config *
     if (!whole && !tokens)
         tokens = &model->graph->values[model->graph->outputs[0]];
     json_t *steps = json_pack("[{s:s}]", "from", whole ? whole->name : tokens->name);
-    sl_status st = steps ? SL_OK : no_memory(err);
+    sl_status st = steps ? check_texts(c, err) : no_memory(err);
     for (size_t i = 0; st == SL_OK && !whole && i < json_array_size(c->modules); i++) {
         const json_t *module = json_array_get(c->modules, i);
         const char *type = json_string_value(json_object_get(module, "type"));
@@ -214,6 +227,7 @@ sl_status derive_text(struct job_model *model, sl_error *err) {
     c.tokenizer = read_beside(model, "tokenizer_config.json", &st, err);
     c.sentence = read_beside(model, "sentence_bert_config.json", &st, err);
     c.modules = read_beside(model, "modules.json", &st, err);
+    c.prompts = read_beside(model, "config_sentence_transformers.json", &st, err);
     if (st == SL_OK)
         st = add_inputs(model, &c, file, err);
     if (st == SL_OK)
@@ -225,5 +239,6 @@ sl_status derive_text(struct job_model *model, sl_error *err) {
     json_decref(c.tokenizer);
     json_decref(c.sentence);
     json_decref(c.modules);
+    json_decref(c.prompts);
     return st;
 }

@@ -31,3 +31,12 @@ done
 for name in cls max mean; do
     check sentences_$name "$golden/sentences_$name/input.jsonl" 1e-5
 done
+echo "-- what no step does"
+cp -r "$golden/sentences_mean/model" changed
+sed -i 's/"default_prompt_name": null/"default_prompt_name": "query"/; s/"query": ""/"query": "query: "/' changed/config_sentence_transformers.json
+sluice plan changed 2>&1
+echo "exit $?"
+cp "$golden/sentences_mean/model/config_sentence_transformers.json" changed/
+sed -i 's/modules.normalize.Normalize/modules.dense.Dense/' changed/modules.json
+sluice plan changed 2>&1
+echo "exit $?"
