@@ -338,6 +338,26 @@ START_TEST(expressions_are_known_or_refused) {
 }
 END_TEST
 
+/* Four repeats that go back into each other: the fourth power of the text's length. */
+START_TEST(expression_that_takes_for_ever) {
+    struct chain_options options = in_dir(dir);
+    struct rig rig;
+    static char text[4000];
+    make_dir();
+    put_file("tokenizer.json",
+             "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a*a*a*a*b\"},"
+             "\"behavior\":\"Isolated\"}}");
+    sl_spec file = chain_source_spec(SL_RECORD_BYTES, NULL, 0, RIG_MAX_RECORD);
+    RIG_OK(rig_open_with(&rig, LENGTH_8, file, NULL, &options));
+    memset(text, 'a', sizeof text - 1);
+    RIG_REJECT(rig_line(&rig, SL_KIND_BYTES, text), "pattern-too-slow",
+               "the tokenizer's regular expression found no way through the text in 67108864 steps");
+    RIG_OK(rig_line(&rig, SL_KIND_BYTES, "aab a"));
+    rig_close(&rig);
+    drop_dir();
+}
+END_TEST
+
 START_TEST(rejected_texts) {
     struct rig rig;
     char path[8192];
@@ -393,6 +413,7 @@ int main(void) {
     tcase_add_test(tc, first_is_where_the_text_began);
     tcase_add_test(tc, refused_by_name);
     tcase_add_test(tc, expressions_are_known_or_refused);
+    tcase_add_test(tc, expression_that_takes_for_ever);
     tcase_add_test(tc, rejected_texts);
     tcase_add_test(tc, left_truncation);
     suite_add_tcase(suite, tc);

@@ -86,6 +86,7 @@ bool text_encode(struct text_run *run, const char *text, size_t nbytes, struct t
     size_t n = 0;
     run->out = out;
     run->done = run->overflow = false;
+    run->tries = TEXT_REGEX_TRIES;
     out->count = 0;
     while (p < end) {
         if (*p < 0x80) {
@@ -102,7 +103,7 @@ bool text_encode(struct text_run *run, const char *text, size_t nbytes, struct t
     }
     cut_tokens(run, &run->t->added, raw, n, true, normal_part);
     *bad_at = SIZE_MAX;
-    return !run->overflow;
+    return !run->overflow && run->tries;
 }
 
 bool text_truncate(enum text_strategy strategy, size_t most, bool pair, size_t *first, size_t *second) {

@@ -9,6 +9,7 @@ struct matcher {
     const struct unicode *unicode;
     const uint32_t *c;
     size_t count;
+    uint64_t *tries; /* left */
 };
 
 /* The first of each ten digits, \p{Nd}, as the library (tokenizers 0.23.3) has them. */
@@ -50,6 +51,9 @@ static bool in_ranges(const struct matcher *m, const struct regex_node *node, ui
 
 /* Where case does not matter U+017F is an s as well, U+212A a k. */
 static bool in_set(const struct matcher *m, const struct regex_node *node, uint32_t c) {
+    if (!*m->tries)
+        return false;
+    --*m->tries;
     bool hit = in_ranges(m, node, c);
     if (!hit && node->fold) {
         uint32_t small = c == 0x17f ? 's' : c == 0x212a ? 'k' : c | 0x20;
@@ -73,7 +77,7 @@ static size_t match_set(const struct matcher *m, const struct regex_node *node, 
         return match_from(m, node->next, at + n);
     for (;;) {
         size_t end = match_from(m, node->next, at + n);
-        if (end != NO_MATCH || (!node->lazy && n == node->min))
+        if (end != NO_MATCH || (!node->lazy && n == node->min) || !*m->tries)
             return end;
         if (!node->lazy)
             n--;
@@ -118,8 +122,8 @@ static size_t match_from(const struct matcher *m, uint16_t at_node, size_t at) {
 }
 
 size_t text_regex_match(const struct text_regex *regex, const struct unicode *unicode, const uint32_t *c,
-                        size_t at, size_t count) {
-    struct matcher m = {.regex = regex, .unicode = unicode, .c = c, .count = count};
+                        size_t at, size_t count, uint64_t *tries) {
+    struct matcher m = {.regex = regex, .unicode = unicode, .c = c, .count = count, .tries = tries};
     size_t end = match_from(&m, regex->start, at);
-    return end == NO_MATCH ? at : end;
+    return end == NO_MATCH || !*tries ? at : end;
 }

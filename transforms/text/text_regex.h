@@ -14,8 +14,11 @@ struct text_tokenizer;
 
 /* NULL when it is not known, or memory ran out. The tokenizer keeps it. */
 const struct text_regex *text_regex_read(struct text_tokenizer *t, const uint32_t *pattern, size_t count);
-/* The end of the match that begins at `at`; `at` when none does. */
+#define TEXT_REGEX_TRIES ((uint64_t)1 << 26) /* of one text: under a second */
+
+/* The end of the match that begins at `at`; `at` when none does. Each character that is looked at takes one
+ * of *tries; when they are used up nothing matches. */
 size_t text_regex_match(const struct text_regex *regex, const struct unicode *unicode, const uint32_t *c,
-                        size_t at, size_t count);
+                        size_t at, size_t count, uint64_t *tries);
 
 #endif

@@ -79,8 +79,8 @@ static void cut_one(struct cutter *cut, size_t begin, size_t end, bool match) {
 static void cut_at_pattern(struct cutter *cut, const struct text_split *split, size_t count) {
     const struct unicode *u = &cut->run->t->unicode;
     size_t gap = 0;
-    for (size_t i = 0; i < count && !cut->run->done;) {
-        size_t end = split->regex ? text_regex_match(split->regex, u, cut->c, i, count)
+    for (size_t i = 0; i < count && !cut->run->done && cut->run->tries;) {
+        size_t end = split->regex ? text_regex_match(split->regex, u, cut->c, i, count, &cut->run->tries)
                                   : text_pattern_match(u, split->pattern, cut->c, i, count);
         if (end == i) {
             i++;
@@ -90,6 +90,7 @@ static void cut_at_pattern(struct cutter *cut, const struct text_split *split, s
         cut_one(cut, i, end, !split->invert);
         gap = i = end;
     }
+    cut->run->done = cut->run->done || !cut->run->tries;
     cut_one(cut, gap, count, split->invert);
     flush(cut);
 }

@@ -226,6 +226,10 @@ static sl_status encode(const struct tokenize *state, const sl_host *host, sl_ct
         return SL_OK;
     if (bad_at != SIZE_MAX)
         return host->reject(ctx, "invalid-utf8", "the text is not UTF-8 at its byte %zu", bad_at);
+    if (!run->tries)
+        return host->reject(ctx, "pattern-too-slow",
+                            "the tokenizer's regular expression found no way through the text in %llu steps",
+                            (unsigned long long)TEXT_REGEX_TRIES);
     return host->reject(ctx, "text-too-long", "normalised, the text is longer than \"max_bytes\" plans for");
 }
 

@@ -200,6 +200,7 @@ struct text_run {
     bool count_all; /* how many there would be matters, past the room */
     bool done;      /* the rest of the text does not matter */
     bool overflow;
+    uint64_t tries;  /* that are left for regular expressions */
     bool lost_start; /* what was normalised last no longer begins where the text did */
 };
 
@@ -215,7 +216,8 @@ static inline void text_put(struct text_run *run, int32_t id) {
         run->done = true, out->count = out->cap + 1;
 }
 
-/* False when the text is no UTF-8 (*bad_at) or grows past the room (SIZE_MAX). */
+/* False when the text is no UTF-8 (*bad_at), grows past the room, or has a regular expression try for too
+ * long (SIZE_MAX; run->tries is 0). */
 bool text_encode(struct text_run *run, const char *text, size_t nbytes, struct text_ids *out, size_t *bad_at);
 
 /* Normalises `count` code points at room.a in place or into room.b; *at is where they are. */
