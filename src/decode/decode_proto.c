@@ -46,7 +46,7 @@ static void unwrap_text(sl_value *array) {
 /* The last member that is set counts, as for every oneof. */
 static bool take_value(struct wire w, const struct member *members, sl_value *array) {
     struct wire_field field;
-    *array = (sl_value){.kind = SL_KIND_ARRAY, .encoding = ARRAY_LIST};
+    *array = (sl_value){.kind = SL_KIND_ARRAY, .encoding = ARRAY_LIST, .bytes = {"", 0}}; /* of no kind */
     while (wire_next(&w, &field))
         for (const struct member *m = members; m->number; m++)
             if (m->number == field.number) {
